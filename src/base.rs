@@ -1,0 +1,35 @@
+//! The vocabulary: pure data that every other module speaks.
+//!
+//! Nothing here does I/O, reads a clock or knows of a provider. What a chat is, what a piece of an answer is,
+//! what can go wrong and what that means, and what one sees of the pool at one moment.
+
+mod answer;
+mod board;
+mod chunk;
+mod clean;
+mod command;
+mod error;
+mod ids;
+mod message;
+mod metrics;
+mod request;
+mod response;
+mod usage;
+
+pub use answer::Answer;
+pub use board::{
+    Board, BreakerView, BudgetView, DeckEvent, InstanceState, InstanceView, QueueView, RouteView,
+    Series, SeriesBucket,
+};
+pub use chunk::{
+    ChatStream, Chunk, FinishReason, RateLimits, ResponseHead, Started, ToolCallDelta,
+};
+pub use clean::{clean, clean_line, shorten};
+pub use command::{Changed, Command};
+pub use error::{Attempt, Error, ErrorKind, Health, Outcome};
+pub use ids::{InstanceName, ProviderType, RequestId, RouteName};
+pub use message::{Content, Message, Part, Role, ToolArguments, ToolCall};
+pub use metrics::{ErrorNote, LlmMetrics, Percentiles, Scope};
+pub use request::{ChatRequest, Priority, Target};
+pub use response::LlmResponse;
+pub use usage::Usage;

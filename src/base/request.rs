@@ -1,0 +1,115 @@
+//! What a caller asks for, in no provider's words.
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+use super::{InstanceName, Message, ProviderType, RouteName};
+
+/// Which instances may answer.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Target {
+    /// Any instance of the pool.
+    #[default]
+    Any,
+    /// Any instance of one provider type.
+    Type(ProviderType),
+    /// The instances of a route.
+    Route(RouteName),
+    /// One instance and no other.
+    Instance(InstanceName),
+}
+
+/// How urgent a request is.
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
+)]
+#[serde(rename_all = "lowercase")]
+pub enum Priority {
+    /// Somebody is waiting for the first word.
+    #[default]
+    Interactive,
+    /// Nobody is; goes after everything interactive.
+    Batch,
+}
+
+/// A chat to be answered.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct ChatRequest {
+    /// Which instances may answer.
+    pub target: Target,
+    /// The model; `None` takes the first model of the instance that answers.
+    pub model: Option<String>,
+    /// The messages in order.
+    pub messages: Vec<Message>,
+    /// Tools in OpenAI's shape, kept unread.
+    pub tools: Vec<Value>,
+    /// Which tool to use, in OpenAI's shape.
+    pub tool_choice: Option<Value>,
+    /// Upper bound of generated tokens.
+    pub max_tokens: Option<u64>,
+    /// Sampling temperature.
+    pub temperature: Option<f64>,
+    /// Nucleus sampling.
+    pub top_p: Option<f64>,
+    /// Texts that end the answer.
+    pub stop: Vec<String>,
+    /// Seed of the provider's sampler.
+    pub seed: Option<i64>,
+    /// Whether the provider is asked to stream; a whole answer comes as one piece otherwise.
+    pub stream: bool,
+    /// Fields nobody thought of; sent as they are.
+    pub extra: Map<String, Value>,
+    /// How urgent it is.
+    pub priority: Priority,
+    /// How long the caller waits for the first token, over all attempts; `None` takes the pool's setting.
+    pub deadline: Option<Duration>,
+    /// Who asks (a key's name); the queue is fair between callers.
+    pub caller: Option<String>,
+    /// The conversation it belongs to, for strategies that like warm caches.
+    pub conversation: Option<String>,
+    /// Instances that must not answer this request.
+    pub avoid: Vec<InstanceName>,
+}
+
+impl ChatRequest {
+    /// Makes a streaming request with these messages to any instance.
+    pub fn new(messages: Vec<Message>) -> Self {
+        Self {
+            messages,
+            stream: true,
+            ..Self::default()
+        }
+    }
+
+    /// Sets which instances may answer.
+    #[must_use]
+    pub fn with_target(mut self, target: Target) -> Self {
+        self.target = target;
+        self
+    }
+
+    /// Sets the model.
+    #[must_use]
+    pub fn with_model(mut self, model: impl Into<String>) -> Self {
+        self.model = Some(model.into());
+        self
+    }
+
+    /// Estimates the tokens of the prompt, for rate budgets only: 1 for 4 bytes of ASCII, 1 for each other
+    /// character, 4 for each message. The real usage replaces it when the answer ends.
+    pub fn estimated_prompt_tokens(&self) -> u64 {
+        self.messages
+            .iter()
+            .map(|message| {
+                let text = message.content.to_text();
+                let ascii = text.bytes().filter(u8::is_ascii).count() as u64;
+                let other = text.chars().filter(|c| !c.is_ascii()).count() as u64;
+                4 + ascii.div_ceil(4) + other
+            })
+            .sum()
+    }
+}

@@ -1,0 +1,1 @@
+//! The command line: parse, load the config, build a driver, run a face.

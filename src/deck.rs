@@ -1,0 +1,44 @@
+//! The deck: the handle that a face (console, gateway, command line) holds. Local or remote, the face cannot tell.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::future::BoxFuture;
+use tokio::sync::broadcast;
+
+use crate::base::{
+    Board, Changed, ChatRequest, ChatStream, Command, DeckEvent, Error, Scope, Series,
+};
+
+/// What stands behind a [`Deck`].
+pub trait DeckSource: Send + Sync {
+    /// Sends a chat; nothing happens until the stream is polled, dropping it cancels.
+    fn chat(&self, request: ChatRequest) -> ChatStream;
+    /// Returns the picture of this moment. Cheap, never blocks a request.
+    fn board(&self) -> Arc<Board>;
+    /// Returns figures over the last `window`, in at most `buckets` buckets.
+    fn series(&self, scope: &Scope, window: Duration, buckets: usize) -> Series;
+    /// Hears what happens from now on.
+    fn subscribe(&self) -> broadcast::Receiver<DeckEvent>;
+    /// Gives a command.
+    fn command(&self, command: Command, by: &str) -> BoxFuture<'static, Result<Changed, Error>>;
+}
+
+/// A handle on a pool; cheap to clone.
+#[derive(Clone)]
+pub struct Deck(Arc<dyn DeckSource>);
+
+impl Deck {
+    /// Wraps a source.
+    pub fn new(source: impl DeckSource + 'static) -> Self {
+        Self(Arc::new(source))
+    }
+}
+
+impl std::ops::Deref for Deck {
+    type Target = dyn DeckSource;
+
+    fn deref(&self) -> &Self::Target {
+        &*self.0
+    }
+}

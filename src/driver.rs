@@ -1,0 +1,1 @@
+//! The driver: a chat made reliable and watched.

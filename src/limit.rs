@@ -1,0 +1,34 @@
+//! Limits: permits, minimum interval, rate budgets. Pure arithmetic; the caller brings the time.
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+/// What an instance allows.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Settings {
+    /// Requests in flight at once, at least 1.
+    pub permits: usize,
+    /// Least time between the starts of two requests.
+    #[serde(with = "humantime_serde")]
+    pub min_interval: Duration,
+    /// Requests in any 60 seconds.
+    pub requests_per_minute: Option<u64>,
+    /// Tokens, input and output, in any 60 seconds.
+    pub tokens_per_minute: Option<u64>,
+    /// Tokens, input and output, in any 24 hours.
+    pub tokens_per_day: Option<u64>,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            permits: 4,
+            min_interval: Duration::ZERO,
+            requests_per_minute: None,
+            tokens_per_minute: None,
+            tokens_per_day: None,
+        }
+    }
+}

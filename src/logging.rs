@@ -1,0 +1,1 @@
+//! Logs: a rolling file under the console, stderr otherwise.

@@ -1,0 +1,2 @@
+//! The llmdeck program.
+fn main() {}
