@@ -79,6 +79,12 @@ impl BaseLlmGeneration {
         call::stream(&self.upstream, request)
     }
 
+    /// Returns the body that would be sent.
+    #[cfg(test)]
+    pub(super) fn body_for(&self, request: &ChatRequest) -> serde_json::Value {
+        wire::encode(self.upstream.provider_type, request, &self.upstream.quirks)
+    }
+
     /// Lists the models the upstream offers.
     ///
     /// # Errors
@@ -174,10 +180,7 @@ impl Upstream {
             provider_type,
             timeouts: settings.timeouts,
             max_line: settings.max_line,
-            quirks: wire::Quirks {
-                max_tokens_field,
-                ..wire::Quirks::default()
-            },
+            quirks: wire::Quirks { max_tokens_field },
             place,
             address,
             credentials,

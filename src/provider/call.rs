@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use futures_util::stream;
+use futures_util::{StreamExt as _, stream};
 use reqwest::{Response, Version};
 use tokio::time::{Instant, timeout, timeout_at};
 
@@ -38,10 +38,11 @@ pub(super) fn stream(upstream: &Arc<Upstream>, request: &ChatRequest) -> ChatStr
         phase: Phase::Unsent(Bytes::from(body)),
         ready: VecDeque::new(),
     };
-    Box::pin(stream::unfold(call, |mut call| async move {
+    let items = stream::unfold(call, |mut call| async move {
         let item = call.next().await?;
         Some((item, call))
-    }))
+    });
+    Box::pin(items.fuse())
 }
 
 struct Call {

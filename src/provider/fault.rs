@@ -204,9 +204,8 @@ fn connecting(
         io::ErrorKind::ConnectionReset
         | io::ErrorKind::ConnectionAborted
         | io::ErrorKind::BrokenPipe
-        | io::ErrorKind::UnexpectedEof => Some(network(
-            "connect",
-            format!("{hop} closed the connection while it was being set up"),
+        | io::ErrorKind::UnexpectedEof => refused(format!(
+            "{hop} closed the connection while it was being set up"
         )),
         other => Some(network(
             "connect",

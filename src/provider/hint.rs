@@ -24,25 +24,25 @@ pub(super) fn better_hint(upstream: &Upstream, error: &Error) -> Option<String> 
         {
             Some("top up the account; a Coding Plan key needs the base_url that ends in /api/coding/paas/v4".to_owned())
         }
-        _ if error.detail() == Some("endpoint_not_found") => wrong_path(upstream),
+        _ if error.detail() == Some("endpoint_not_found") => Some(wrong_path(upstream)),
         _ => None,
     }
 }
 
 /// Guesses why the base URL has no API under it.
-fn wrong_path(upstream: &Upstream) -> Option<String> {
+fn wrong_path(upstream: &Upstream) -> String {
     let shown = upstream.address.shown();
     let ends_in_v1 = shown.ends_with("/v1");
     match upstream.provider_type {
-        ProviderType::OpenAi if !ends_in_v1 => Some(format!(
-            "most servers want /v1 at the end: base_url = \"{shown}/v1\""
-        )),
-        ProviderType::Ollama if ends_in_v1 => Some(format!(
+        ProviderType::OpenAi if !ends_in_v1 => {
+            format!("most servers want /v1 at the end: base_url = \"{shown}/v1\"")
+        }
+        ProviderType::Ollama if ends_in_v1 => format!(
             "type ollama wants base_url without /v1: \"{}\"; with it, the type is openai",
             shown.trim_end_matches("/v1")
-        )),
-        ProviderType::OpenAi | ProviderType::Ollama | ProviderType::ZhipuAi => Some(format!(
-            "there is no such API below {shown}; check base_url and type"
-        )),
+        ),
+        ProviderType::OpenAi | ProviderType::Ollama | ProviderType::ZhipuAi => {
+            format!("there is no such API below {shown}; check base_url and type")
+        }
     }
 }

@@ -67,12 +67,9 @@ impl Proxies {
             return Ok(builder);
         }
         builder = builder.no_proxy();
-        let kinds: [(
-            &str,
-            &Option<SecretString>,
-            fn(Url) -> reqwest::Result<Proxy>,
-        ); 3] = [
-            ("HTTPS_PROXY", &self.https, Proxy::https),
+        type Make = fn(Url) -> reqwest::Result<Proxy>;
+        let kinds = [
+            ("HTTPS_PROXY", &self.https, Proxy::https as Make),
             ("HTTP_PROXY", &self.http, Proxy::http),
             ("ALL_PROXY", &self.all, Proxy::all),
         ];
