@@ -180,7 +180,10 @@ impl Upstream {
             provider_type,
             timeouts: settings.timeouts,
             max_line: settings.max_line,
-            quirks: wire::Quirks { max_tokens_field },
+            quirks: wire::Quirks {
+                max_tokens_field,
+                ..wire::Quirks::default()
+            },
             place,
             address,
             credentials,

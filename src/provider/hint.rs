@@ -1,10 +1,13 @@
-//! Hints that know the instance: better than the kind's general one, where there is something better to say.
+//! Hints that know the instance: better than what can be said without knowing it.
 
 use super::base::Upstream;
 use crate::base::{Error, ErrorKind, ProviderType};
 
-/// Returns a better hint for an error that still has its kind's general one.
+/// Returns a better hint, for an error that still has its kind's general one or speaks of a wrong path.
 pub(super) fn better_hint(upstream: &Upstream, error: &Error) -> Option<String> {
+    if error.detail() == Some("endpoint_not_found") {
+        return Some(wrong_path(upstream));
+    }
     if error.hint() != error.kind().hint() {
         return None;
     }
@@ -24,7 +27,6 @@ pub(super) fn better_hint(upstream: &Upstream, error: &Error) -> Option<String> 
         {
             Some("top up the account; a Coding Plan key needs the base_url that ends in /api/coding/paas/v4".to_owned())
         }
-        _ if error.detail() == Some("endpoint_not_found") => Some(wrong_path(upstream)),
         _ => None,
     }
 }
