@@ -25,7 +25,7 @@ use tokio::sync::broadcast;
 use tokio::time::Instant;
 
 use crate::base::{
-    Answer, Board, Changed, ChatRequest, ChatStream, Chunk, Command, DeckEvent, Error, LlmMetrics,
+    Answer, Board, Changed, ChatRequest, ChatStream, Command, DeckEvent, Error, LlmMetrics,
     LlmResponse, ProviderType, RequestId, Scope, Series,
 };
 use crate::monitor::{self, LlmMonitor};
