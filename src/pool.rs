@@ -7,6 +7,9 @@ use serde::{Deserialize, Serialize};
 use crate::base::{InstanceName, ProviderType};
 use crate::limit;
 
+/// The balancing strategies that a config may name.
+pub const STRATEGIES: &[&str] = &["round_robin"];
+
 /// How the pool as a whole behaves.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
