@@ -10,8 +10,10 @@ mod config;
 mod object;
 mod question;
 mod report;
+mod run;
 mod style;
 mod table;
 
 pub use args::Cli;
 pub use report::Failure;
+pub use run::run;

@@ -5,6 +5,7 @@
 //! Which keys there are is asked of the settings types themselves (`probe`), so no list of keys is written here twice.
 
 mod address;
+mod checks;
 mod discover;
 mod document;
 mod env;
@@ -20,6 +21,7 @@ mod persona;
 mod print;
 mod probe;
 mod problem;
+mod route;
 mod rule;
 mod table;
 

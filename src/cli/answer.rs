@@ -47,7 +47,11 @@ impl Flow {
             to.write_all(text.as_bytes())?;
             return to.flush();
         }
-        let joined = if self.held { format!("\r{text}") } else { text.to_owned() };
+        let joined = if self.held {
+            format!("\r{text}")
+        } else {
+            text.to_owned()
+        };
         self.held = joined.ends_with('\r');
         let shown = clean(joined.strip_suffix('\r').unwrap_or(&joined));
         if !shown.is_empty() {
@@ -84,7 +88,8 @@ impl<'s, 'w> Printer<'s, 'w> {
         match chunk {
             Chunk::Text(text) | Chunk::Refusal(text) => {
                 self.end_reasoning()?;
-                self.out.write(self.screen.out, text, self.screen.out_is_terminal)
+                self.out
+                    .write(self.screen.out, text, self.screen.out_is_terminal)
             }
             Chunk::Reasoning(text) if self.shows_reasoning => {
                 let (err, style) = (&mut *self.screen.err, self.screen.style);
@@ -112,11 +117,15 @@ impl<'s, 'w> Printer<'s, 'w> {
         self.out.end(self.screen.out)?;
         for call in &answer.tool_calls {
             let name = clean(call.name.as_deref().unwrap_or("without a name"));
-            self.note(&format!("the model calls the tool '{name}'; --json shows its arguments"))?;
+            self.note(&format!(
+                "the model calls the tool '{name}'; --json shows its arguments"
+            ))?;
         }
         match answer.finish_reason {
             Some(FinishReason::Length) => self.note("the answer was cut at its token limit"),
-            Some(FinishReason::ContentFilter) => self.note("the provider's moderation ended the answer"),
+            Some(FinishReason::ContentFilter) => {
+                self.note("the provider's moderation ended the answer")
+            }
             Some(
                 FinishReason::Stop
                 | FinishReason::ToolCalls
@@ -141,7 +150,11 @@ impl<'s, 'w> Printer<'s, 'w> {
     }
 
     fn note(&mut self, text: &str) -> io::Result<()> {
-        writeln!(self.screen.err, "{} {text}", self.screen.style.doubtful("note:"))
+        writeln!(
+            self.screen.err,
+            "{} {text}",
+            self.screen.style.doubtful("note:")
+        )
     }
 }
 
@@ -165,25 +178,40 @@ mod tests {
             answer.push(chunk);
         }
         printer.end(answer.so_far()).unwrap();
-        (String::from_utf8(out).unwrap(), String::from_utf8(err).unwrap())
+        (
+            String::from_utf8(out).unwrap(),
+            String::from_utf8(err).unwrap(),
+        )
     }
 
     #[test]
     fn a_terminal_gets_no_escape_sequences_from_a_model() {
-        let chunks = [Chunk::Text("a\u{1b}]0;x\u{7}\r".to_owned()), Chunk::Text("\nb\r".to_owned())];
+        let chunks = [
+            Chunk::Text("a\u{1b}]0;x\u{7}\r".to_owned()),
+            Chunk::Text("\nb\r".to_owned()),
+        ];
         assert_eq!(shown(true, false, &chunks).0, "a\u{fffd}]0;x\u{fffd}\nb\n");
     }
 
     #[test]
     fn a_pipe_gets_the_text_as_it_came() {
-        let chunks = [Chunk::Text("a\u{1b}[1m\r".to_owned()), Chunk::Text("\nb".to_owned())];
+        let chunks = [
+            Chunk::Text("a\u{1b}[1m\r".to_owned()),
+            Chunk::Text("\nb".to_owned()),
+        ];
         assert_eq!(shown(false, false, &chunks).0, "a\u{1b}[1m\r\nb\n");
     }
 
     #[test]
     fn reasoning_goes_to_stderr_and_only_when_asked_for() {
-        let chunks = [Chunk::Reasoning("hm".to_owned()), Chunk::Text("yes".to_owned())];
-        assert_eq!(shown(false, true, &chunks), ("yes\n".to_owned(), "hm\n".to_owned()));
+        let chunks = [
+            Chunk::Reasoning("hm".to_owned()),
+            Chunk::Text("yes".to_owned()),
+        ];
+        assert_eq!(
+            shown(false, true, &chunks),
+            ("yes\n".to_owned(), "hm\n".to_owned())
+        );
         assert_eq!(shown(false, false, &chunks).1, "");
     }
 
@@ -196,7 +224,10 @@ mod tests {
                 raw: None,
             },
         ];
-        assert_eq!(shown(false, false, &chunks).1, "note: the answer was cut at its token limit\n");
+        assert_eq!(
+            shown(false, false, &chunks).1,
+            "note: the answer was cut at its token limit\n"
+        );
     }
 
     #[test]

@@ -181,7 +181,15 @@ mod tests {
 
     #[test]
     fn one_target_at_most() {
-        let both = ["llmdeck", "chat", "x", "--type", "openai", "--instance", "a"];
+        let both = [
+            "llmdeck",
+            "chat",
+            "x",
+            "--type",
+            "openai",
+            "--instance",
+            "a",
+        ];
         assert!(Cli::try_parse_from(both).is_err());
     }
 

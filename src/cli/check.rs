@@ -31,27 +31,37 @@ pub(super) async fn ask_all<'i>(
     instances: &'i [Instance],
     strategies: &[Arc<dyn LlmModelStrategy>],
 ) -> Vec<Checked<'i>> {
-    let asked = instances.iter().zip(strategies).map(|(instance, strategy)| async move {
-        let began = Instant::now();
-        let probe = async {
-            let answer = in_time(strategy.probe(), instance).await;
-            (answer, began.elapsed())
-        };
-        let ((probe, took), models) = join(probe, in_time(strategy.models(), instance)).await;
-        Checked {
-            instance,
-            probe,
-            models,
-            took,
-        }
-    });
+    let asked = instances
+        .iter()
+        .zip(strategies)
+        .map(|(instance, strategy)| async move {
+            let began = Instant::now();
+            let probe = async {
+                let answer = in_time(strategy.probe(), instance).await;
+                (answer, began.elapsed())
+            };
+            let ((probe, took), models) = join(probe, in_time(strategy.models(), instance)).await;
+            Checked {
+                instance,
+                probe,
+                models,
+                took,
+            }
+        });
     join_all(asked).await
 }
 
-async fn in_time<T>(answer: impl Future<Output = Result<T, Error>>, instance: &Instance) -> Result<T, Error> {
+async fn in_time<T>(
+    answer: impl Future<Output = Result<T, Error>>,
+    instance: &Instance,
+) -> Result<T, Error> {
     timeout(PATIENCE, answer).await.unwrap_or_else(|_| {
-        let message = format!("it did not answer within {}", humantime::format_duration(PATIENCE));
-        Err(Error::new(ErrorKind::TimeoutConnect, message).with_instance(instance.pool.name.clone()))
+        let message = format!(
+            "it did not answer within {}",
+            humantime::format_duration(PATIENCE)
+        );
+        Err(Error::new(ErrorKind::TimeoutConnect, message)
+            .with_instance(instance.pool.name.clone()))
     })
 }
 
@@ -76,7 +86,9 @@ impl Checked<'_> {
                     notes.push("it offers no model, and none is configured".to_owned());
                 }
             }
-            Err(error) if self.probe.is_ok() => notes.push(format!("its models could not be listed: {error}")),
+            Err(error) if self.probe.is_ok() => {
+                notes.push(format!("its models could not be listed: {error}"))
+            }
             Err(_) => {}
         }
         notes
@@ -124,11 +136,17 @@ impl Checked<'_> {
 
 /// Ollama lists `name:latest` for what people call `name`.
 fn lists(listed: &[String], model: &str) -> bool {
-    listed.iter().any(|known| known == model || known.strip_suffix(":latest") == Some(model))
+    listed
+        .iter()
+        .any(|known| known == model || known.strip_suffix(":latest") == Some(model))
 }
 
 /// Writes the table, and below it what is wrong and what helps.
-pub(super) fn write_table(checked: &[Checked<'_>], out: &mut dyn Write, style: Style) -> io::Result<()> {
+pub(super) fn write_table(
+    checked: &[Checked<'_>],
+    out: &mut dyn Write,
+    style: Style,
+) -> io::Result<()> {
     let heading = ["NAME", "TYPE", "URL", "MODELS", "TIME", "RESULT"].map(str::to_owned);
     let rows: Vec<Vec<String>> = std::iter::once(heading.to_vec())
         .chain(checked.iter().map(Checked::row))

@@ -48,15 +48,24 @@ pub(super) fn summary(config: &config::Config) -> String {
         None => "there is no config file".to_owned(),
     };
     match (config.instances.len(), &config.found) {
-        (0, _) => format!("{file}; no instance is configured or found in the environment: the embedded pool answers"),
+        (0, _) => format!(
+            "{file}; no instance is configured or found in the environment: the embedded pool answers"
+        ),
         (1, found) => format!("{file}; 1 instance from {found}"),
         (count, found) => format!("{file}; {count} instances from {found}"),
     }
 }
 
 fn path(env: &Env, flags: &Flags) -> Result<std::path::PathBuf, Error> {
-    flags.config.clone().or_else(|| env.config_file()).ok_or_else(|| {
-        Error::new(ErrorKind::Config, "there is no place for a config file: no home folder is known")
+    flags
+        .config
+        .clone()
+        .or_else(|| env.config_file())
+        .ok_or_else(|| {
+            Error::new(
+                ErrorKind::Config,
+                "there is no place for a config file: no home folder is known",
+            )
             .with_hint("set HOME, or give a file with --config FILE")
-    })
+        })
 }

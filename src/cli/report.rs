@@ -64,11 +64,16 @@ impl Failure {
             Self::Config(problems) => {
                 writeln!(err, "{error} {problems}")?;
                 if problems.file().is_some() {
-                    writeln!(err, "{hint} config.example.toml shows every key; 'llmdeck check --offline' checks again")?;
+                    writeln!(
+                        err,
+                        "{hint} config.example.toml shows every key; 'llmdeck check --offline' checks again"
+                    )?;
                 }
                 Ok(())
             }
-            Self::Error(failed) if failed.kind() == ErrorKind::Cancelled => writeln!(err, "{}", style.faint("cancelled")),
+            Self::Error(failed) if failed.kind() == ErrorKind::Cancelled => {
+                writeln!(err, "{}", style.faint("cancelled"))
+            }
             Self::Error(failed) => {
                 writeln!(err, "{error} {failed}")?;
                 writeln!(err, "{hint} {}", failed.hint())

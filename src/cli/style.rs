@@ -16,7 +16,9 @@ impl Style {
 
     /// Colours when the stream is a terminal and nobody asked for none (`NO_COLOR`, `TERM=dumb`).
     pub fn of(stream: &impl IsTerminal, env: &Env) -> Self {
-        let coloured = stream.is_terminal() && env.get("NO_COLOR").is_none() && env.get("TERM") != Some("dumb");
+        let coloured = stream.is_terminal()
+            && env.get("NO_COLOR").is_none()
+            && env.get("TERM") != Some("dumb");
         Self { coloured }
     }
 

@@ -11,7 +11,10 @@ pub(super) fn lay_out(rows: &[Vec<String>]) -> Vec<String> {
         .collect();
     rows.iter()
         .map(|row| {
-            let cells = row.iter().zip(&widths).map(|(cell, width)| format!("{cell:width$}"));
+            let cells = row
+                .iter()
+                .zip(&widths)
+                .map(|(cell, width)| format!("{cell:width$}"));
             cells.collect::<Vec<_>>().join("  ").trim_end().to_owned()
         })
         .collect()
@@ -23,7 +26,10 @@ mod tests {
 
     #[test]
     fn columns_line_up() {
-        let rows = [vec!["NAME".to_owned(), "X".to_owned()], vec!["a".to_owned(), "long".to_owned()]];
+        let rows = [
+            vec!["NAME".to_owned(), "X".to_owned()],
+            vec!["a".to_owned(), "long".to_owned()],
+        ];
         assert_eq!(lay_out(&rows), ["NAME  X", "a     long"]);
     }
 }

@@ -78,9 +78,14 @@ impl Document {
             })
     }
 
-    /// Returns the file's path.
+    /// Returns the file's path, empty when there is no file.
     pub(super) fn path(&self) -> &Path {
         &self.path
+    }
+
+    /// Returns the file's path, when there is a file.
+    pub(super) fn file(&self) -> Option<&Path> {
+        (!self.path.as_os_str().is_empty()).then_some(&self.path)
     }
 
     /// Returns line and column of a byte.

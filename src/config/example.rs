@@ -113,6 +113,9 @@ mod tests {
     fn every_key_of_every_section_stands_in_the_example() {
         let keys = [
             fields_of::<pool::Settings>(),
+            fields_of::<pool::BreakerSettings>(),
+            fields_of::<pool::AdaptiveSettings>(),
+            fields_of::<pool::RouteSettings>(),
             fields_of::<logging::Settings>(),
             fields_of::<limit::Settings>(),
             fields_of::<provider::Timeouts>(),
@@ -137,7 +140,9 @@ mod tests {
         for key in keys.concat() {
             let has_key = uncommented().lines().any(|line| {
                 let line = line.trim_start_matches("# ");
-                line.starts_with(&format!("{key} =")) || line.contains(&format!(" {key} = "))
+                line.starts_with(&format!("{key} ="))
+                    || line.contains(&format!(" {key} = "))
+                    || line.ends_with(&format!(".{key}]"))
             });
             assert!(has_key, "the example does not show '{key}'");
         }

@@ -7,6 +7,7 @@ use reqwest::header::{HeaderName, HeaderValue};
 use secrecy::{ExposeSecret, SecretString};
 
 use super::address;
+use super::checks;
 use super::env::Env;
 use super::findings::Findings;
 use super::key::{self, KeySource};
@@ -73,14 +74,20 @@ pub(super) fn read(
         pool.enabled = enabled.value;
     }
     if let Some(weight) = table.take::<u32>("weight", findings) {
-        if weight.value == 0 {
-            let problem = weight.problem("a weight is at least 1");
-            findings.push(problem.with_right("enabled = false takes an instance out"));
-        }
         pool.weight = weight.value;
     }
+    if let Some(tier) = table.take::<u32>("tier", findings) {
+        pool.tier = tier.value;
+    }
+    pool.price = table
+        .take::<f64>("price", findings)
+        .map(|given| given.value);
+    if let Some(standby) = table.take::<bool>("standby", findings) {
+        pool.standby = standby.value;
+    }
+    pool.adaptive = table.take("adaptive", findings).map(|given| given.value);
     pool.limits = overlay::fields(pool.limits, &mut table, findings);
-    check_limits(&pool, table.path(), findings);
+    checks::instance(&pool, table.path(), findings);
 
     if let Some(mut headers) = table.take_table("headers", findings) {
         provider.headers = check_headers(headers.take_rest_as_text(findings), findings);
@@ -95,10 +102,7 @@ pub(super) fn read(
         }
         provider.ca_file = Some(path);
     }
-    if let Some(mut timeouts) = table.take_table("timeouts", findings) {
-        provider.timeouts = overlay::fields(provider.timeouts, &mut timeouts, findings);
-        timeouts.finish(findings);
-    }
+    overlay::nested("timeouts", &mut provider.timeouts, &mut table, findings);
     check_timeouts(&provider.timeouts, table.path(), findings);
     if let Some(field) = table.take::<String>("max_tokens_field", findings) {
         if !matches!(field.value.as_str(), "max_tokens" | "max_completion_tokens") {
@@ -112,7 +116,7 @@ pub(super) fn read(
         .iter()
         .any(|problem| problem.key.starts_with(&table.dotted("key")));
     let wants_key = provider_type.is_some_and(|known| known != ProviderType::Ollama)
-        && provider.base_url.is_none()
+        && !table.has_given("base_url", findings)
         && provider.headers.is_empty();
     if wants_key && !has_key && !had_key_problem {
         let rule = format!("{} takes no request without a key", pool.base_url);
@@ -142,7 +146,7 @@ pub(super) fn read(
 
 fn name(table: &mut Table<'_>, taken: &mut Names, findings: &mut Findings) -> Option<String> {
     let Some(given) = table.take::<String>("name", findings) else {
-        if !findings.origins.contains_key(&table.dotted("name")) {
+        if !table.has_given("name", findings) {
             let problem = Problem::new(table.place(), table.path(), "'name' is missing");
             findings.push(
                 problem.with_right("give each instance a name of its own, such as name = \"east\""),
@@ -166,7 +170,7 @@ fn name(table: &mut Table<'_>, taken: &mut Names, findings: &mut Findings) -> Op
 
 fn provider_type(table: &mut Table<'_>, findings: &mut Findings) -> Option<ProviderType> {
     let Some(given) = table.take::<String>("type", findings) else {
-        if !findings.origins.contains_key(&table.dotted("type")) {
+        if !table.has_given("type", findings) {
             let problem = Problem::new(table.place(), table.path(), "'type' is missing");
             findings.push(problem.with_right("add type = \"openai\", \"ollama\" or \"zhipuai\""));
         }
@@ -223,32 +227,6 @@ fn check_models(models: &Given<Vec<String>>, findings: &mut Findings) -> Vec<Str
         }
     }
     seen
-}
-
-fn check_limits(pool: &pool::InstanceSettings, path: &str, findings: &mut Findings) {
-    if pool.limits.permits == 0 {
-        findings.refuse(
-            &format!("{path}.permits"),
-            "0",
-            "an instance has at least 1 permit",
-            "enabled = false takes an instance out",
-        );
-    }
-    let limits = &pool.limits;
-    for (key, limit) in [
-        ("requests_per_minute", limits.requests_per_minute),
-        ("tokens_per_minute", limits.tokens_per_minute),
-        ("tokens_per_day", limits.tokens_per_day),
-    ] {
-        if limit == Some(0) {
-            findings.refuse(
-                &format!("{path}.{key}"),
-                "0",
-                "a limit is at least 1",
-                "leave it out for no limit; enabled = false takes an instance out",
-            );
-        }
-    }
 }
 
 fn check_timeouts(timeouts: &provider::Timeouts, path: &str, findings: &mut Findings) {

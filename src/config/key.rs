@@ -55,7 +55,8 @@ pub(super) fn take(
     let (given, source, key) = if let Some(given) = literal {
         let key = given.value.trim().to_owned();
         (given, KeySource::Literal, Ok(key))
-    } else if let Some(given) = variable {
+    } else if let Some(mut given) = variable {
+        given.shown.take_if(|_| !looks_like_a_name(&given.value));
         let key = from_variable(&given.value, env);
         let source = KeySource::Variable(given.value.clone());
         (given, source, key)
@@ -87,9 +88,7 @@ fn from_variable(name: &str, env: &Env) -> Result<String, Broken> {
     if let Some(key) = env.get(name) {
         return Ok(key.trim().to_owned());
     }
-    let looks_like_a_name =
-        !name.is_empty() && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_');
-    Err(if looks_like_a_name {
+    Err(if looks_like_a_name(name) {
         (
             format!("the environment variable {name} is not set"),
             format!("run: export {name}=YOUR_KEY, or use key_file"),
@@ -100,6 +99,14 @@ fn from_variable(name: &str, env: &Env) -> Result<String, Broken> {
             "write the variable's name, not the key itself; a key goes into a variable or a key_file".to_owned(),
         )
     })
+}
+
+/// Tells a variable's name from a key that was written in its place, which must not be repeated.
+fn looks_like_a_name(text: &str) -> bool {
+    const LONGEST_WORD: usize = 20;
+    let is_word = text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_');
+    let starts_well = text.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_');
+    is_word && starts_well && (text.len() <= LONGEST_WORD || text.contains('_'))
 }
 
 fn from_file(path: &Path) -> Result<String, Broken> {
@@ -159,8 +166,14 @@ mod tests {
 
     #[test]
     fn a_key_written_as_a_variable_name_is_not_repeated() {
-        let (rule, _) = from_variable("sk-abc.def", &Env::default()).unwrap_err();
-        assert!(!rule.contains("sk-abc"));
+        for key in [
+            "sk-abc.def",
+            "0123456789abcdef",
+            "abcdefghijklmnopqrstuvwxyz",
+        ] {
+            let (rule, right) = from_variable(key, &Env::default()).unwrap_err();
+            assert!(!rule.contains(key) && !right.contains(key));
+        }
     }
 
     #[test]

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
+use super::checks;
 use super::discover::{self, Found};
 use super::document::Document;
 use super::env::Env;
@@ -12,7 +13,8 @@ use super::key::{self, KeySource};
 use super::names::Names;
 use super::overlay;
 use super::persona::{self, Persona};
-use super::problem::{Place, Problems, did_you_mean};
+use super::problem::{Place, Problems};
+use super::route;
 use super::table::Table;
 use crate::{logging, pool};
 
@@ -36,6 +38,8 @@ pub struct Config {
     pub instances: Vec<Instance>,
     /// How the pool behaves.
     pub pool: pool::Settings,
+    /// The routes in their order.
+    pub routes: Vec<pool::RouteSettings>,
     /// How logs are written.
     pub log: logging::Settings,
     /// Personas in their order.
@@ -65,23 +69,6 @@ pub fn load(env: &Env, flags: &Flags) -> Result<Config, Problems> {
     file.finish(&mut findings);
     if let Some(document) = &document {
         warn_of_readers(document, &config.instances, &mut findings);
-        config.file = Some(document.path().to_owned());
-    }
-    if config.instances.is_empty() {
-        config.instances = discover::from_variables(env, &mut findings);
-        let names = config
-            .instances
-            .iter()
-            .map(|instance| match &instance.from {
-                Place::Variable(name) => name.clone(),
-                other => other.to_string(),
-            });
-        let names: Vec<String> = names.collect();
-        if !names.is_empty() {
-            config.found = Found::Environment(names);
-        }
-    } else if let Some(path) = &config.file {
-        config.found = Found::File(path.clone());
     }
     if let Some(problems) = Problems::of(findings.problems) {
         return Err(problems);
@@ -94,12 +81,50 @@ pub fn load(env: &Env, flags: &Flags) -> Result<Config, Problems> {
 fn read(file: &mut Table<'_>, env: &Env, flags: &Flags, findings: &mut Findings) -> Config {
     let mut names = Names::default();
     let mut instances = Vec::new();
-    for table in file.take_tables("instances", findings) {
+    let entries = file.take_tables("instances", findings);
+    let has_entries = !entries.is_empty();
+    for table in entries {
         instances.extend(instance::read(table, &mut names, env, findings));
     }
-    let pool: pool::Settings = overlay::section("pool", file, env, findings);
-    check_pool(&pool, findings);
-    let mut log: logging::Settings = overlay::section("log", file, env, findings);
+    let mut found = match file.document().file() {
+        Some(path) if has_entries => Found::File(path.to_owned()),
+        Some(_) | None => Found::Embedded,
+    };
+    if !has_entries {
+        instances = discover::from_variables(env, findings);
+        let variables = instances.iter().map(|instance| instance.from.to_string());
+        if !instances.is_empty() {
+            found = Found::Environment(variables.collect());
+        }
+    }
+    let instance_names: Vec<&str> = match &found {
+        Found::File(_) => names.iter().collect(),
+        Found::Environment(_) | Found::Embedded => instances
+            .iter()
+            .map(|instance| instance.pool.name.as_str())
+            .collect(),
+    };
+    let mut names_of_routes = Names::default();
+    let mut routes = Vec::new();
+    for table in file.take_tables("routes", findings) {
+        routes.extend(route::read(
+            table,
+            &mut names_of_routes,
+            &instance_names,
+            findings,
+        ));
+    }
+    let pool = overlay::section(
+        "pool",
+        file,
+        env,
+        findings,
+        |pool: &mut pool::Settings, table, findings| {
+            overlay::nested("breaker", &mut pool.breaker, table, findings);
+        },
+    );
+    checks::pool(&pool, findings);
+    let mut log: logging::Settings = overlay::section("log", file, env, findings, |_, _, _| {});
     log_level(&mut log, env, flags, findings);
     if !log.dir.is_empty() {
         let dir = key::resolve(file.document().path(), &log.dir, env);
@@ -111,10 +136,11 @@ fn read(file: &mut Table<'_>, env: &Env, flags: &Flags, findings: &mut Findings)
         personas.extend(persona::read(table, &mut names, findings));
     }
     Config {
-        file: None,
-        found: Found::Embedded,
+        file: file.document().file().map(ToOwned::to_owned),
+        found,
         instances,
         pool,
+        routes,
         log,
         personas,
         warnings: Vec::new(),
@@ -132,27 +158,6 @@ fn find_file(env: &Env, flags: &Flags) -> Option<PathBuf> {
         .filter(|path| is_named || path.try_exists().unwrap_or(true))
 }
 
-fn check_pool(pool: &pool::Settings, findings: &mut Findings) {
-    if !pool::STRATEGIES.contains(&pool.strategy.as_str()) {
-        let right = did_you_mean(&pool.strategy, pool::STRATEGIES);
-        findings.refuse(
-            "pool.strategy",
-            &format!("\"{}\"", pool.strategy),
-            "unknown strategy",
-            &right,
-        );
-    }
-    if pool.deadline.is_zero() {
-        let right = "leave it out for the usual one";
-        findings.refuse(
-            "pool.deadline",
-            "0s",
-            "a deadline is longer than nothing",
-            right,
-        );
-    }
-}
-
 fn log_level(log: &mut logging::Settings, env: &Env, flags: &Flags, findings: &mut Findings) {
     const KEY: &str = "log.level";
     if let Some(level) = env.get("LLMDECK_LOG") {
@@ -167,23 +172,7 @@ fn log_level(log: &mut logging::Settings, env: &Env, flags: &Flags, findings: &m
             .origins
             .insert(KEY.to_owned(), Place::Flag("--log-level".to_owned()));
     }
-    if let Err(word) = logging::check_level(&log.level) {
-        let right = did_you_mean(&word, &logging::LEVELS);
-        findings.refuse(
-            KEY,
-            &format!("\"{}\"", log.level),
-            "unknown log level",
-            &right,
-        );
-    }
-    if log.keep_days == 0 {
-        findings.refuse(
-            "log.keep_days",
-            "0",
-            "today's file is always kept",
-            "use 1 or more",
-        );
-    }
+    checks::log(log, findings);
 }
 
 fn warn_of_readers(document: &Document, instances: &[Instance], findings: &mut Findings) {

@@ -14,6 +14,11 @@ const LONGEST: usize = 40;
 pub(super) struct Names(BTreeMap<String, Place>);
 
 impl Names {
+    /// Goes through all of them.
+    pub(super) fn iter(&self) -> impl Iterator<Item = &str> {
+        self.0.keys().map(String::as_str)
+    }
+
     /// Takes a name; one that is taken already is noted.
     pub(super) fn take(&mut self, given: &Given<String>, findings: &mut Findings) {
         match self.0.get(&given.value) {

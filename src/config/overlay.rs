@@ -13,18 +13,34 @@ use super::rule;
 use super::table::Table;
 
 /// Reads a section: defaults, then its table, then the environment. What is wrong is noted, and left at its default.
+/// `tables` reads the tables within it.
 pub(super) fn section<S: Serialize + DeserializeOwned + Default>(
     name: &'static str,
     file: &mut Table<'_>,
     env: &Env,
     findings: &mut Findings,
+    tables: impl FnOnce(&mut S, &mut Table<'_>, &mut Findings),
 ) -> S {
     let mut settings = S::default();
     if let Some(mut table) = file.take_table(name, findings) {
+        tables(&mut settings, &mut table, findings);
         settings = fields(settings, &mut table, findings);
         table.finish(findings);
     }
     from_env(name, settings, env, findings)
+}
+
+/// Lays a table within a table over its settings.
+pub(super) fn nested<S: Serialize + DeserializeOwned + Clone>(
+    name: &'static str,
+    settings: &mut S,
+    table: &mut Table<'_>,
+    findings: &mut Findings,
+) {
+    if let Some(mut inner) = table.take_table(name, findings) {
+        *settings = fields(settings.clone(), &mut inner, findings);
+        inner.finish(findings);
+    }
 }
 
 /// Takes all keys that a settings type knows from a table, which may hold others too.
@@ -227,7 +243,7 @@ mod tests {
         assert_eq!(
             problems,
             [
-                "a.toml:1:11: x.permits = -1: a whole number, 0 or more, is wanted, not this one",
+                "a.toml:1:11: x.permits = -1: a whole number from 0 is wanted",
                 "a.toml:2:16: x.min_interval = 'soon': not a duration",
                 "a.toml:4:1: x.token_per_minute: unknown key",
             ]

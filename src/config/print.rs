@@ -27,6 +27,7 @@ pub fn print(config: &Config) -> String {
     out.line(&format!("# config file: {file}"));
     out.line(&format!("# instances from: {}", config.found));
     out.instances();
+    out.routes();
     out.section("pool", &config.pool);
     out.section("log", &config.log);
     for persona in &config.personas {
@@ -73,7 +74,11 @@ impl Printer<'_> {
             self.key(&path, "models", &value_of(&pool.models), None);
             self.key(&path, "enabled", &pool.enabled.into(), None);
             self.key(&path, "weight", &i64::from(pool.weight).into(), None);
+            self.key(&path, "tier", &i64::from(pool.tier).into(), None);
+            self.option(&path, "price", pool.price.as_ref());
+            self.key(&path, "standby", &pool.standby.into(), None);
             self.fields(&path, &pool.limits);
+            self.option(&path, "adaptive", pool.adaptive.as_ref());
             if !provider.headers.is_empty() {
                 let names = provider
                     .headers
@@ -93,9 +98,40 @@ impl Printer<'_> {
         }
     }
 
+    fn routes(&mut self) {
+        for route in &self.config.routes {
+            self.line("\n[[routes]]");
+            self.fields(&format!("routes.{}", route.name), route);
+        }
+    }
+
+    fn option(&mut self, path: &str, key: &str, value: Option<&impl Serialize>) {
+        match value {
+            Some(value) => self.key(path, key, &value_of(value), None),
+            None => self.line(&format!("# {key} is not set")),
+        }
+    }
+
+    /// Tables within a section come after its other keys, as TOML wants it.
     fn section<S: Serialize + DeserializeOwned>(&mut self, name: &str, settings: &S) {
         self.line(&format!("\n[{name}]"));
-        self.fields(name, settings);
+        let values = toml::Table::try_from(settings).unwrap_or_default();
+        for field in fields_of::<S>() {
+            match values.get(*field) {
+                Some(Value::Table(_)) => {}
+                Some(value) => self.key(name, field, value, None),
+                None => self.line(&format!("# {field} is not set")),
+            }
+        }
+        for (field, value) in &values {
+            if let Value::Table(inner) = value {
+                let path = format!("{name}.{field}");
+                self.line(&format!("[{path}]"));
+                for (key, value) in inner {
+                    self.key(&path, key, value, None);
+                }
+            }
+        }
     }
 
     fn fields<S: Serialize + DeserializeOwned>(&mut self, path: &str, settings: &S) {

@@ -106,8 +106,12 @@ impl fmt::Display for Problem {
 pub struct Problems(Vec<Problem>);
 
 impl Problems {
-    /// Wraps what was found; `None` when nothing was.
-    pub fn of(problems: Vec<Problem>) -> Option<Self> {
+    /// Wraps what was found, in the order of the file; `None` when nothing was.
+    pub fn of(mut problems: Vec<Problem>) -> Option<Self> {
+        problems.sort_by_key(|problem| match &problem.place {
+            Place::File { line, column, .. } => (*line, *column),
+            Place::Default | Place::Variable(_) | Place::Flag(_) => (usize::MAX, 0),
+        });
         (!problems.is_empty()).then_some(Self(problems))
     }
 
@@ -156,23 +160,20 @@ impl std::error::Error for Problems {}
 /// Returns a sentence that names the nearest known word, and all of them when they are few.
 pub(super) fn did_you_mean(word: &str, known: &[&str]) -> String {
     const FAR: f64 = 0.72;
-    const FEW: usize = 24;
+    const FEW: usize = 10;
+    const MANY: usize = 30;
+    let likeness = |candidate: &&&str| strsim::jaro_winkler(&word.to_lowercase(), candidate);
     let nearest = known
         .iter()
-        .map(|candidate| {
-            (
-                strsim::jaro_winkler(&word.to_lowercase(), candidate),
-                candidate,
-            )
-        })
-        .filter(|(likeness, _)| *likeness >= FAR)
-        .max_by(|a, b| a.0.total_cmp(&b.0));
-    let all = (known.len() <= FEW).then(|| format!("known: {}", known.join(", ")));
-    match (nearest, all) {
-        (Some((_, nearest)), Some(all)) => format!("did you mean '{nearest}'? {all}"),
-        (Some((_, nearest)), None) => format!("did you mean '{nearest}'?"),
-        (None, Some(all)) => all,
-        (None, None) => "see config.example.toml for every key".to_owned(),
+        .filter(|candidate| likeness(candidate) >= FAR)
+        .max_by(|a, b| likeness(a).total_cmp(&likeness(b)));
+    let all = known.join(", ");
+    match nearest {
+        Some(nearest) if known.len() <= FEW => format!("did you mean '{nearest}'? known: {all}"),
+        Some(nearest) => format!("did you mean '{nearest}'?"),
+        None if known.is_empty() => "none is known".to_owned(),
+        None if known.len() <= MANY => format!("known: {all}"),
+        None => "see config.example.toml for every key".to_owned(),
     }
 }
 

@@ -24,17 +24,22 @@ pub(super) fn explain(message: &str, place: Place, key: &str) -> Problem {
             "write a number and a unit in quotes, such as \"500ms\", \"30s\" or \"2m\"",
         );
     }
-    if let Some((found, wanted)) = message
-        .strip_prefix("invalid type: ")
-        .or_else(|| message.strip_prefix("invalid value: "))
+    if let Some((_, wanted)) = message
+        .strip_prefix("invalid value: ")
         .and_then(|rest| rest.rsplit_once(", expected "))
     {
-        let found = found.split(" `").next().unwrap_or(found);
-        let found = found.split(" \"").next().unwrap_or(found);
+        let rule = format!("{} is wanted", in_plain_words(wanted));
+        return Problem::new(place, key, rule);
+    }
+    if let Some((found, wanted)) = message
+        .strip_prefix("invalid type: ")
+        .and_then(|rest| rest.rsplit_once(", expected "))
+    {
+        let found = found.split([' ', '`', '"']).next().unwrap_or(found);
         let rule = format!(
             "{} is wanted, not {}",
             in_plain_words(wanted),
-            found_in_plain_words(found, message)
+            found_in_plain_words(found)
         );
         return Problem::new(place, key, rule);
     }
@@ -50,7 +55,7 @@ fn quoted(text: &str) -> (String, Vec<&str>) {
 
 fn in_plain_words(wanted: &str) -> &str {
     match wanted {
-        "u8" | "u16" | "u32" | "u64" | "usize" => "a whole number, 0 or more,",
+        "u8" | "u16" | "u32" | "u64" | "usize" => "a whole number from 0",
         "i8" | "i16" | "i32" | "i64" | "isize" => "a whole number",
         "f32" | "f64" => "a number",
         "a boolean" => "true or false",
@@ -62,12 +67,12 @@ fn in_plain_words(wanted: &str) -> &str {
     }
 }
 
-fn found_in_plain_words<'m>(found: &'m str, message: &str) -> &'m str {
+/// Takes the first word of what serde found.
+fn found_in_plain_words(found: &str) -> &str {
     match found {
         "string" => "text",
-        "integer" if message.starts_with("invalid value") => "this one",
         "integer" => "a number",
-        "floating point" => "a number with a point",
+        "floating" => "a number with a point",
         "boolean" => "true or false",
         "sequence" => "a list",
         "map" => "a table",
@@ -91,7 +96,7 @@ mod tests {
     fn serdes_words_become_rules() {
         assert_eq!(
             rule("invalid value: integer `-1`, expected usize"),
-            "a.b: a whole number, 0 or more, is wanted, not this one | "
+            "a.b: a whole number from 0 is wanted | "
         );
         assert_eq!(
             rule("invalid type: string \"x, expected y\", expected a boolean"),

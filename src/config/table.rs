@@ -121,9 +121,16 @@ impl<'d> Table<'d> {
         }
     }
 
+    /// Tells whether the file gives a key, readable or not; asked after it was taken.
+    pub(super) fn has_given(&self, key: &str, findings: &Findings) -> bool {
+        findings.origins.contains_key(&self.dotted(key))
+    }
+
     /// Takes a key with its value, unread.
     pub(super) fn take_raw(&mut self, key: &'static str) -> Option<Raw<'d>> {
-        self.known.push(key);
+        if !self.known.contains(&key) {
+            self.known.push(key);
+        }
         let at = self.entries.iter().position(|entry| entry.key == key)?;
         let entry = self.entries.remove(at);
         Some(Raw {
@@ -189,7 +196,9 @@ impl<'d> Table<'d> {
             span
         };
         let problem = rule::explain(error.message(), self.document.place(span.start), &raw.path);
-        if may_show {
+        // What stands at an unknown key within the value is a key, not a value.
+        let is_about_value = problem.key == raw.path && !raw.value.get_ref().is_table();
+        if may_show && is_about_value {
             problem.with_value(self.document.excerpt(span))
         } else {
             problem
