@@ -1,1 +1,7 @@
 //! The terminal console.
+
+pub mod composer;
+pub mod term_env;
+pub mod text;
+pub mod theme;
+pub mod view;
