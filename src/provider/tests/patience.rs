@@ -155,3 +155,31 @@ async fn a_slow_reader_is_not_a_silent_server() {
         Some(Ok(Chunk::Finish { .. }))
     ));
 }
+
+/// Reads slower than the server sends, so that bytes are always there; returns the error at the end.
+async fn sip(mut stream: ChatStream) -> Error {
+    loop {
+        match stream.next().await.expect("no end without an error") {
+            Ok(_) => tokio::time::sleep(Duration::from_millis(5)).await,
+            Err(error) => return error,
+        }
+    }
+}
+
+#[tokio::test]
+async fn comments_that_are_always_there_do_not_stop_the_clock() {
+    let comments = framed(": still here\n\n").repeat(200);
+    let server = Server::saying(format!("{SSE}{comments}0\r\n\r\n")).await;
+    let upstream = patient(&server.url(), |timeouts| timeouts.first_token = SHORT);
+    let error = sip(upstream.stream(&request())).await;
+    assert_eq!(error.kind(), ErrorKind::TimeoutFirstToken);
+}
+
+#[tokio::test]
+async fn text_that_is_always_there_does_not_stop_the_clock() {
+    let text = framed(&event("and ")).repeat(200);
+    let server = Server::saying(format!("{SSE}{text}0\r\n\r\n")).await;
+    let upstream = patient(&server.url(), |timeouts| timeouts.total = SHORT);
+    let error = sip(upstream.stream(&request())).await;
+    assert_eq!(error.kind(), ErrorKind::Deadline);
+}
