@@ -177,7 +177,7 @@ async fn comments_that_are_always_there_do_not_stop_the_clock() {
 
 #[tokio::test]
 async fn text_that_is_always_there_does_not_stop_the_clock() {
-    let text = framed(&event("and ")).repeat(200);
+    let text = framed(&event("and ")).repeat(40);
     let server = Server::saying(format!("{SSE}{text}0\r\n\r\n")).await;
     let upstream = patient(&server.url(), |timeouts| timeouts.total = SHORT);
     let error = sip(upstream.stream(&request())).await;
