@@ -31,9 +31,9 @@ mod refusal;
 mod route;
 mod script;
 mod server;
-mod texts;
 #[cfg(test)]
 mod tests;
+mod texts;
 
 pub use demo::demo;
 pub use fault::Fault;

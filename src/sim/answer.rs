@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use super::plan::Plan;
 use super::{InstanceProfile, texts};
-use crate::base::{ChatRequest, Chunk, FinishReason, ProviderType, Role, Usage};
+use crate::base::{ChatRequest, Chunk, FinishReason, Role, Usage};
 
 /// The longest part of a question that is read, in characters.
 const LONGEST_QUESTION: usize = 2_000;
@@ -117,7 +117,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::base::{self, Message};
+    use crate::base::{self, Message, ProviderType};
 
     fn write(change: impl FnOnce(&mut InstanceProfile, &mut ChatRequest)) -> base::Answer {
         let (answer, _) = write_with_usage(change);

@@ -50,13 +50,14 @@ impl Instance {
         profile: InstanceProfile,
         start: Instant,
         log: Arc<Log>,
+        stopped: CancellationToken,
     ) -> io::Result<Self> {
         let journal = Arc::new(Journal::new(profile.name.clone(), start, log));
         Ok(Self {
             seed,
             models: profile.models(),
             gate: Gate::new(&profile, Arc::clone(&journal)),
-            port: Port::open(profile.port)?,
+            port: Port::open(profile.port, stopped)?,
             journal,
             start,
             trouble: Mutex::default(),
@@ -73,6 +74,14 @@ impl Instance {
             ProviderType::ZhipuAi => "/api/paas/v4",
         };
         format!("http://{address}{path}")
+    }
+
+    /// Tells whether it has a model; Ollama's names may leave out `:latest`.
+    pub(super) fn offers(&self, model: &str) -> bool {
+        let is_ollama = self.profile.provider_type == ProviderType::Ollama;
+        self.models.iter().any(|offered| {
+            offered == model || is_ollama && offered.strip_suffix(":latest") == Some(model)
+        })
     }
 
     /// Returns the fault that was ordered.

@@ -20,6 +20,8 @@ pub(super) struct Port {
     /// Keeps the number while the port is closed; never listens.
     _reservation: Socket,
     open: Mutex<Option<Open>>,
+    /// Cancelled at the server's end.
+    stopped: CancellationToken,
     waker: AtomicWaker,
 }
 
@@ -31,8 +33,8 @@ struct Open {
 }
 
 impl Port {
-    /// Opens the port; 0 takes a free one. Needs a tokio runtime.
-    pub(super) fn open(number: u16) -> io::Result<Self> {
+    /// Opens the port; 0 takes a free one. `stopped` breaks all its connections. Needs a tokio runtime.
+    pub(super) fn open(number: u16, stopped: CancellationToken) -> io::Result<Self> {
         let reservation = bound_socket(SocketAddr::from((Ipv4Addr::LOCALHOST, number)))?;
         let address = reservation
             .local_addr()?
@@ -42,6 +44,7 @@ impl Port {
             address,
             _reservation: reservation,
             open: Mutex::new(None),
+            stopped,
             waker: AtomicWaker::new(),
         };
         port.reopen()?;
@@ -60,7 +63,7 @@ impl Port {
             socket.listen(BACKLOG)?;
             *open = Some(Open {
                 listener: TcpListener::from_std(socket.into())?,
-                broken: CancellationToken::new(),
+                broken: self.stopped.child_token(),
             });
             self.waker.wake();
         }
@@ -124,7 +127,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_closed_port_refuses_and_an_opened_one_accepts_again() {
-        let port = Port::open(0).unwrap();
+        let port = Port::open(0, CancellationToken::new()).unwrap();
         for _ in 0..3 {
             let _client = connect(&port).await.unwrap();
             let (_server, broken) = port.accept().await.unwrap();
@@ -138,7 +141,7 @@ mod tests {
 
     #[tokio::test]
     async fn who_waits_for_a_connection_wakes_when_the_port_opens() {
-        let port = Port::open(0).unwrap();
+        let port = Port::open(0, CancellationToken::new()).unwrap();
         port.close();
         let mut accepting = Box::pin(port.accept());
         assert!(futures_util::poll!(&mut accepting).is_pending());
@@ -155,6 +158,6 @@ mod tests {
     async fn a_number_in_use_is_an_error() {
         let taken = std::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
         let number = taken.local_addr().unwrap().port();
-        assert!(Port::open(number).is_err());
+        assert!(Port::open(number, CancellationToken::new()).is_err());
     }
 }

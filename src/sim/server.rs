@@ -65,15 +65,17 @@ impl Server {
         for profile in settings.instances {
             let name = profile.name.clone();
             let port = profile.port;
-            let instance = Instance::open(settings.seed, profile, start, Arc::clone(&log))
-                .map_err(|error| {
-                    Error::new(
-                        ErrorKind::Network,
-                        format!("cannot listen on 127.0.0.1:{port}: {error}"),
-                    )
-                    .with_instance(name)
-                    .with_source(error)
-                })?;
+            let stopped = server.stopped.clone();
+            let opened =
+                Instance::open(settings.seed, profile, start, Arc::clone(&log), stopped);
+            let instance = opened.map_err(|error| {
+                Error::new(
+                    ErrorKind::Network,
+                    format!("cannot listen on 127.0.0.1:{port}: {error}"),
+                )
+                .with_instance(name)
+                .with_source(error)
+            })?;
             server.instances.push(Arc::new(instance));
         }
         for instance in &server.instances {
@@ -171,14 +173,9 @@ impl Server {
     }
 
     fn run(&self, instance: &Arc<Instance>) {
-        let (tasks, stopping, stopped) = (
-            self.tasks.clone(),
-            self.stopping.clone(),
-            self.stopped.clone(),
-        );
+        let (tasks, stopping) = (self.tasks.clone(), self.stopping.clone());
         let accepting = Arc::clone(instance);
         self.tasks.spawn(async move {
-            let stopping_too = stopping.clone();
             let accept_all = async {
                 loop {
                     let (stream, broken) = accepting.accept().await;
@@ -187,14 +184,13 @@ impl Server {
                         stream,
                         broken,
                         stopping.clone(),
-                        stopped.clone(),
                         move |connection, request| {
                             route::handle(Arc::clone(&instance), connection, request)
                         },
                     ));
                 }
             };
-            stopping_too.run_until_cancelled(accept_all).await;
+            stopping.run_until_cancelled(accept_all).await;
         });
         let stopping = self.stopping.clone();
         let instance = Arc::clone(instance);
