@@ -39,7 +39,5 @@ pub use demo::demo;
 pub use fault::Fault;
 pub use journal::{Outcome, Record, Stats};
 pub use load::{Load, LoadCounts, LoadSettings};
-pub use profile::{
-    Delay, FaultShare, InstanceProfile, Outage, Settings, Spread, WhenFull,
-};
+pub use profile::{Delay, FaultShare, InstanceProfile, Outage, Settings, Spread, WhenFull};
 pub use server::{Endpoint, Server};

@@ -115,10 +115,7 @@ mod tests {
     #[test]
     fn a_token_of_another_key_or_with_a_changed_byte_is_wrong() {
         let check = |token: &str, key| check_token(token, key, Duration::ZERO);
-        assert_eq!(
-            check(TOKEN, "0123456789abcdef.other"),
-            Err(Denied::Wrong)
-        );
+        assert_eq!(check(TOKEN, "0123456789abcdef.other"), Err(Denied::Wrong));
         assert_eq!(check(TOKEN, "other.s3cr3tKey"), Err(Denied::Wrong));
         assert_eq!(
             check(&TOKEN.replace("eyJhcGl", "eyJhcGk"), KEY),
@@ -140,9 +137,6 @@ mod tests {
         assert_eq!(with("authorization", "Bearer sk-2"), Err(Denied::Wrong));
         assert_eq!(with("authorization", "sk-1"), Err(Denied::Missing));
         assert_eq!(with("accept", "x"), Err(Denied::Missing));
-        assert_eq!(
-            check(ProviderType::OpenAi, None, &HeaderMap::new()),
-            Ok(())
-        );
+        assert_eq!(check(ProviderType::OpenAi, None, &HeaderMap::new()), Ok(()));
     }
 }

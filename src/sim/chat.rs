@@ -42,11 +42,7 @@ pub(super) async fn handle(
         return Err(Closed);
     }
     let Ok(body) = body else {
-        return Ok(refuse(
-            entry,
-            Refusal::new(Reason::TooLarge),
-            provider_type,
-        ));
+        return Ok(refuse(entry, Refusal::new(Reason::TooLarge), provider_type));
     };
     let request = match read(&instance, &head.headers, &body, &mut entry) {
         Ok(request) => request,

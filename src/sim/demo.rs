@@ -17,7 +17,7 @@ pub fn demo() -> Settings {
 fn quick() -> InstanceProfile {
     InstanceProfile {
         models: names(&["sim-gpt-large", "sim-gpt-small"]),
-        key: key("sk-sim-openai-a"),
+        key: Some("sk-sim-openai-a".to_owned()),
         first_token: delay(320, 0.35),
         speed: speed(75.0),
         slowdown: 0.5,
@@ -32,7 +32,7 @@ fn quick() -> InstanceProfile {
 fn limited() -> InstanceProfile {
     InstanceProfile {
         models: names(&["sim-gpt-large"]),
-        key: key("sk-sim-openai-b"),
+        key: Some("sk-sim-openai-b".to_owned()),
         first_token: delay(750, 0.45),
         speed: speed(38.0),
         slowdown: 0.5,
@@ -47,7 +47,7 @@ fn limited() -> InstanceProfile {
 fn flaky() -> InstanceProfile {
     InstanceProfile {
         models: names(&["sim-gpt-large", "sim-gpt-small"]),
-        key: key("sk-sim-openai-c"),
+        key: Some("sk-sim-openai-c".to_owned()),
         first_token: delay(500, 0.8),
         speed: speed(55.0),
         slowdown: 0.5,
@@ -101,7 +101,7 @@ fn small() -> InstanceProfile {
 fn thoughtful() -> InstanceProfile {
     InstanceProfile {
         models: names(&["sim-glm", "sim-glm-flash"]),
-        key: key("simulated-zhipu-a.not-a-secret"),
+        key: Some("simulated-zhipu-a.not-a-secret".to_owned()),
         first_token: delay(600, 0.4),
         speed: speed(50.0),
         slowdown: 0.5,
@@ -119,10 +119,6 @@ fn thoughtful() -> InstanceProfile {
 
 fn names(names: &[&str]) -> Vec<String> {
     names.iter().map(|&name| name.to_owned()).collect()
-}
-
-fn key(key: &str) -> Option<String> {
-    Some(key.to_owned())
 }
 
 fn delay(median_ms: u64, sigma: f64) -> Delay {
@@ -153,7 +149,11 @@ mod tests {
         demo.validate().unwrap();
         assert_eq!(demo.instances.len(), 6);
         for provider_type in [OpenAi, Ollama, ZhipuAi] {
-            assert!(demo.instances.iter().any(|i| i.provider_type == provider_type));
+            assert!(
+                demo.instances
+                    .iter()
+                    .any(|i| i.provider_type == provider_type)
+            );
         }
     }
 

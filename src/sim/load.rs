@@ -189,7 +189,9 @@ impl Asker {
             return;
         }
         let question = QUESTIONS[self.chance.random_range(0..QUESTIONS.len())];
-        let is_impatient = self.chance.random_bool(self.settings.impatience.clamp(0.0, 1.0));
+        let is_impatient = self
+            .chance
+            .random_bool(self.settings.impatience.clamp(0.0, 1.0));
         let most_pieces = is_impatient.then(|| self.chance.random_range(1..20));
         let request = ChatRequest {
             priority: Priority::Batch,

@@ -30,7 +30,9 @@ pub(super) enum Reason {
     Forbidden,
     UnknownModel(String),
     NoQuota,
-    RateLimited { tokens: bool },
+    RateLimited {
+        tokens: bool,
+    },
     /// Too many at once, where that is a rate limit.
     TooMany,
     /// 503.

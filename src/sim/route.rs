@@ -76,9 +76,7 @@ fn answer(instance: &Instance, route: Route, request: &Request<Body>) -> Respons
     match route {
         Route::Models => ok(lists::models(instance)),
         Route::Model(name) if instance.models.contains(&name) => ok(lists::model(&name)),
-        Route::Model(name) => {
-            Refusal::new(Reason::UnknownModel(name)).into_response(provider_type)
-        }
+        Route::Model(name) => Refusal::new(Reason::UnknownModel(name)).into_response(provider_type),
         Route::Tags => ok(lists::tags(instance)),
         Route::Loaded => ok(lists::loaded(instance)),
         Route::Version => ok(lists::version()),
@@ -100,7 +98,11 @@ fn no_such_call(
             refusal::json_response(status, &json!({"error": "method not allowed"}))
         };
     }
-    let message = format!("Invalid URL ({} {})", request.method(), request.uri().path());
+    let message = format!(
+        "Invalid URL ({} {})",
+        request.method(),
+        request.uri().path()
+    );
     let kind = ErrorKind::InvalidRequest;
     let body = serve::error_body(provider_type, kind, &message, None);
     refusal::json_response(status, &body)
@@ -152,7 +154,10 @@ mod tests {
         assert_eq!(post(ZhipuAi, "/api/paas/v4/chat/completions"), Route::Chat);
         assert_eq!(post(Ollama, "/api/chat"), Route::Chat);
         assert_eq!(get(OpenAi, "/v1/models"), Route::Models);
-        assert_eq!(get(OpenAi, "/v1/models/a/b"), Route::Model("a/b".to_owned()));
+        assert_eq!(
+            get(OpenAi, "/v1/models/a/b"),
+            Route::Model("a/b".to_owned())
+        );
         assert_eq!(get(Ollama, "/"), Route::Root);
         assert_eq!(route(Ollama, &Method::HEAD, "/"), Route::Root);
         assert_eq!(get(OpenAi, "/v1/chat/completions"), Route::WrongMethod);

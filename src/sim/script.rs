@@ -131,6 +131,8 @@ impl Script {
         let Some(fault) = self.fault else {
             return false;
         };
+        // Some clients leave as soon as they meet it.
+        self.entry.expect(fault.into());
         match fault {
             Fault::HangMidStream => self.hang().await,
             Fault::CutMidStream | Fault::ResetMidStream => {
@@ -151,9 +153,10 @@ impl Script {
                 frames.send(last).await;
             }
             Fault::Endless => {
+                let mut due = Instant::now();
                 for piece in pieces.iter().cycle() {
-                    sleep(self.gap()).await;
-                    self.entry.expect(fault.into());
+                    due += self.gap();
+                    sleep_until(due).await;
                     self.entry.sent(1);
                     frames.send(encode(encoder, piece)).await;
                 }
@@ -226,7 +229,8 @@ impl Script {
     /// Gives the slot back and closes the entry.
     fn end(&mut self) {
         self.slot = None;
-        self.entry.close(self.fault.map_or(Outcome::Ok, Outcome::from));
+        self.entry
+            .close(self.fault.map_or(Outcome::Ok, Outcome::from));
     }
 
     /// Returns what follows the last piece: finish reason, usage, timings, terminal event.

@@ -66,8 +66,7 @@ impl Server {
             let name = profile.name.clone();
             let port = profile.port;
             let stopped = server.stopped.clone();
-            let opened =
-                Instance::open(settings.seed, profile, start, Arc::clone(&log), stopped);
+            let opened = Instance::open(settings.seed, profile, start, Arc::clone(&log), stopped);
             let instance = opened.map_err(|error| {
                 Error::new(
                     ErrorKind::Network,
@@ -195,9 +194,7 @@ impl Server {
         let stopping = self.stopping.clone();
         let instance = Arc::clone(instance);
         self.tasks.spawn(async move {
-            stopping
-                .run_until_cancelled(instance.keep_schedule())
-                .await;
+            stopping.run_until_cancelled(instance.keep_schedule()).await;
         });
     }
 }

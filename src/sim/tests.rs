@@ -17,6 +17,18 @@ use crate::wire;
 /// Longer than anything here takes; a test that would hang fails instead.
 const PATIENCE: Duration = Duration::from_secs(10);
 
+thread_local! {
+    /// Making a client is slow, and each test has a thread and a runtime of its own.
+    static CLIENT: reqwest::Client = new_client();
+}
+
+fn new_client() -> reqwest::Client {
+    // Plain HTTP, but this build of the client wants a provider to be there.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let client = reqwest::Client::builder().no_proxy().timeout(PATIENCE);
+    client.build().unwrap()
+}
+
 /// One instance, and a client for it.
 struct Sim {
     server: Server,
@@ -42,13 +54,7 @@ impl Sim {
         })
         .unwrap();
         let endpoint = server.instances().remove(0);
-        // Plain HTTP, but this build of the client wants a provider to be there.
-        let _ = rustls::crypto::ring::default_provider().install_default();
-        let client = reqwest::Client::builder()
-            .no_proxy()
-            .timeout(PATIENCE)
-            .build()
-            .unwrap();
+        let client = CLIENT.with(Clone::clone);
         Self {
             server,
             endpoint,
@@ -105,8 +111,7 @@ impl Sim {
             return (answer.into_response(), Err(self.classify(response).await));
         }
         let content_type = header(&response, "content-type");
-        let mut decoder =
-            wire::decoder(provider_type, stream, content_type.as_deref(), 32 << 20);
+        let mut decoder = wire::decoder(provider_type, stream, content_type.as_deref(), 32 << 20);
         let mut chunks = Vec::new();
         let mut end = Ok(());
         let mut body = response.bytes_stream();

@@ -20,26 +20,217 @@ macro_rules! topic {
 }
 
 static ENGLISH: [Topic; 14] = [
-    topic!("welcome", ["hello", "hi ", "hey", "welcome", "start", "begin", "help", "what can you", "who are you", "llmdeck"]),
-    topic!("keys", ["key", "shortcut", "press", "enter", "esc", "ctrl", "quit", "new line", "newline", "prompt", "history", "paste"]),
-    topic!("pool", ["pool", "instance", "toggle", "switch", "space", "drain", "state", "in flight"]),
-    topic!("metrics", ["metric", "percentile", "p50", "p95", "p99", "latency", "success rate", "sparkline", "graph", "figure", "average", "throughput", "response time"]),
-    topic!("config", ["config", "setting", "set up", "setup", "toml", "provider", "connect", "api key", "own key", "example config"]),
-    topic!("environment", ["environment", "env ", "variable", "openai_", "zhipuai_", "ollama_host", "without a config", "11434"]),
-    topic!("strategies", ["strateg", "round robin", "round-robin", "balanc", "choose", "chosen", "which instance", "fair", "queue"]),
-    topic!("limits", ["limit", "permit", "interval", "budget", "per minute", "concurren", "429", "throttl"]),
-    topic!("errors", ["error", "fail", "retry", "retries", "breaker", "wrong", "broken", "outage", "exit code"]),
-    topic!("library", ["library", "driver", "crate", "rust", "code", "program", "embed", "callback", "api "]),
-    topic!("themes", ["theme", "colour", "color", "dark", "light", "no_color", "ansi"]),
-    topic!("commands", ["command", "cli", "shell", "pipe", "stdin", "json", "script", "terminal", "one shot"]),
-    topic!("demo", ["demo", "simulat", "fake", "load", "six", "seed", "what are you", "real"]),
-    topic!("streaming", ["stream", "token", "cancel", "stop", "timeout", "time-out", "first word", "reasoning", "answer arrive"]),
+    topic!(
+        "welcome",
+        [
+            "hello",
+            "hi ",
+            "hey",
+            "welcome",
+            "start",
+            "begin",
+            "help",
+            "what can you",
+            "who are you",
+            "llmdeck"
+        ]
+    ),
+    topic!(
+        "keys",
+        [
+            "key", "shortcut", "press", "enter", "esc", "ctrl", "quit", "new line", "newline",
+            "prompt", "history", "paste"
+        ]
+    ),
+    topic!(
+        "pool",
+        [
+            "pool",
+            "instance",
+            "toggle",
+            "switch",
+            "space",
+            "drain",
+            "state",
+            "in flight"
+        ]
+    ),
+    topic!(
+        "metrics",
+        [
+            "metric",
+            "percentile",
+            "p50",
+            "p95",
+            "p99",
+            "latency",
+            "success rate",
+            "sparkline",
+            "graph",
+            "figure",
+            "average",
+            "throughput",
+            "response time"
+        ]
+    ),
+    topic!(
+        "config",
+        [
+            "config",
+            "setting",
+            "set up",
+            "setup",
+            "toml",
+            "provider",
+            "connect",
+            "api key",
+            "own key",
+            "example config"
+        ]
+    ),
+    topic!(
+        "environment",
+        [
+            "environment",
+            "env ",
+            "variable",
+            "openai_",
+            "zhipuai_",
+            "ollama_host",
+            "without a config",
+            "11434"
+        ]
+    ),
+    topic!(
+        "strategies",
+        [
+            "strateg",
+            "round robin",
+            "round-robin",
+            "balanc",
+            "choose",
+            "chosen",
+            "which instance",
+            "fair",
+            "queue"
+        ]
+    ),
+    topic!(
+        "limits",
+        [
+            "limit",
+            "permit",
+            "interval",
+            "budget",
+            "per minute",
+            "concurren",
+            "429",
+            "throttl"
+        ]
+    ),
+    topic!(
+        "errors",
+        [
+            "error",
+            "fail",
+            "retry",
+            "retries",
+            "breaker",
+            "wrong",
+            "broken",
+            "outage",
+            "exit code"
+        ]
+    ),
+    topic!(
+        "library",
+        [
+            "library", "driver", "crate", "rust", "code", "program", "embed", "callback", "api "
+        ]
+    ),
+    topic!(
+        "themes",
+        [
+            "theme", "colour", "color", "dark", "light", "no_color", "ansi"
+        ]
+    ),
+    topic!(
+        "commands",
+        [
+            "command", "cli", "shell", "pipe", "stdin", "json", "script", "terminal", "one shot"
+        ]
+    ),
+    topic!(
+        "demo",
+        [
+            "demo",
+            "simulat",
+            "fake",
+            "load",
+            "six",
+            "seed",
+            "what are you",
+            "real"
+        ]
+    ),
+    topic!(
+        "streaming",
+        [
+            "stream",
+            "token",
+            "cancel",
+            "stop",
+            "timeout",
+            "time-out",
+            "first word",
+            "reasoning",
+            "answer arrive"
+        ]
+    ),
 ];
 
 static CHINESE: [Topic; 3] = [
-    topic!("zh_welcome", ["你好", "您好", "按键", "快捷键", "面板", "帮助", "怎么用", "如何使用", "介绍"]),
-    topic!("zh_config", ["配置", "接入", "密钥", "环境变量", "智谱", "实例", "提供方", "设置", "permits"]),
-    topic!("zh_metrics", ["指标", "延迟", "响应时间", "成功率", "百分位", "统计", "性能", "token"]),
+    topic!(
+        "zh_welcome",
+        [
+            "你好",
+            "您好",
+            "按键",
+            "快捷键",
+            "面板",
+            "帮助",
+            "怎么用",
+            "如何使用",
+            "介绍"
+        ]
+    ),
+    topic!(
+        "zh_config",
+        [
+            "配置",
+            "接入",
+            "密钥",
+            "环境变量",
+            "智谱",
+            "实例",
+            "提供方",
+            "设置",
+            "permits"
+        ]
+    ),
+    topic!(
+        "zh_metrics",
+        [
+            "指标",
+            "延迟",
+            "响应时间",
+            "成功率",
+            "百分位",
+            "统计",
+            "性能",
+            "token"
+        ]
+    ),
 ];
 
 static EXCUSES: [&str; 4] = [
@@ -49,7 +240,8 @@ static EXCUSES: [&str; 4] = [
     "I did not understand that, and never will: I am simulated. Here is something about llmdeck instead:",
 ];
 
-static CHINESE_EXCUSE: &str = "这个问题我答不了：我是模拟模型，只了解 llmdeck 本身。下面是它的一点介绍：";
+static CHINESE_EXCUSE: &str =
+    "这个问题我答不了：我是模拟模型，只了解 llmdeck 本身。下面是它的一点介绍：";
 
 static THOUGHTS: [&str; 4] = [
     "The question is about this program, and I am a simulated model inside it. I look for the topic that fits best, keep it short, and say what I am. A list or a table is easier to read than a long paragraph.",
@@ -234,17 +426,38 @@ mod tests {
     fn a_question_gets_its_topic() {
         assert_eq!(title("Hello!"), "## Welcome to llmdeck");
         assert_eq!(title("Which keys are there?"), "## Keys of the console");
-        assert_eq!(title("what do p95 and p99 mean"), "## Reading the metrics pane");
-        assert_eq!(title("How do I set up my own provider in the config?"), "## Connecting your own providers");
-        assert_eq!(title("How does round robin choose?"), "## Which instance answers");
-        assert_eq!(title("what is a permit"), "## Limits: permits, intervals, budgets");
-        assert_eq!(title("show me Rust code"), "## The driver in your own program");
+        assert_eq!(
+            title("what do p95 and p99 mean"),
+            "## Reading the metrics pane"
+        );
+        assert_eq!(
+            title("How do I set up my own provider in the config?"),
+            "## Connecting your own providers"
+        );
+        assert_eq!(
+            title("How does round robin choose?"),
+            "## Which instance answers"
+        );
+        assert_eq!(
+            title("what is a permit"),
+            "## Limits: permits, intervals, budgets"
+        );
+        assert_eq!(
+            title("show me Rust code"),
+            "## The driver in your own program"
+        );
         assert_eq!(title("Why did it fail?"), "## When something fails");
         assert_eq!(title("is there a light theme"), "## Themes and colours");
         assert_eq!(title("can I use it in a shell pipe"), "## The command line");
         assert_eq!(title("what is this demo"), "## What you see in the demo");
-        assert_eq!(title("which environment variables are read"), "## Without a config file");
-        assert_eq!(title("what does the pool pane show"), "## Reading the pool pane");
+        assert_eq!(
+            title("which environment variables are read"),
+            "## Without a config file"
+        );
+        assert_eq!(
+            title("what does the pool pane show"),
+            "## Reading the pool pane"
+        );
         assert_eq!(title("how does streaming work"), "## How an answer arrives");
     }
 

@@ -148,6 +148,6 @@ fn word(question: &str) -> &str {
         .skip(1)
         .filter(|word| word.starts_with(char::is_uppercase))
         .last()
-        .or_else(|| words().last())
+        .or_else(|| words().next_back())
         .unwrap_or_default()
 }

@@ -160,19 +160,57 @@ fn ollama(reason: &Reason) -> Words {
 
 fn zhipuai(reason: &Reason) -> Words {
     let (status, kind, code, message) = match reason {
-        Reason::NoKey => (401, ErrorKind::Auth, 1001, "Header 中未收到 Authorization 参数，无法进行身份验证"),
+        Reason::NoKey => (
+            401,
+            ErrorKind::Auth,
+            1001,
+            "Header 中未收到 Authorization 参数，无法进行身份验证",
+        ),
         Reason::WrongKey => (401, ErrorKind::Auth, 1000, "身份验证失败"),
-        Reason::ExpiredKey => (401, ErrorKind::Auth, 1003, "Authentication Token 已过期，请重新生成"),
+        Reason::ExpiredKey => (
+            401,
+            ErrorKind::Auth,
+            1003,
+            "Authentication Token 已过期，请重新生成",
+        ),
         Reason::Forbidden => (403, ErrorKind::Permission, 1220, "你无权访问该 API"),
-        Reason::UnknownModel(_) => (400, ErrorKind::NotFoundModel, 1211, "模型不存在，请检查模型代码"),
-        Reason::NoQuota => (429, ErrorKind::QuotaExhausted, 1113, "你的账户已欠费，请充值后重试"),
-        Reason::RateLimited { .. } | Reason::TooMany => {
-            (429, ErrorKind::RateLimited, 1302, "当前 API 请求过多，请降低频率后重试")
-        }
-        Reason::Busy | Reason::BadGateway => (503, ErrorKind::Overloaded, 1305, "当前模型访问量过大，请稍后再试"),
-        Reason::Overloaded => (529, ErrorKind::Overloaded, 1305, "当前模型访问量过大，请稍后再试"),
+        Reason::UnknownModel(_) => (
+            400,
+            ErrorKind::NotFoundModel,
+            1211,
+            "模型不存在，请检查模型代码",
+        ),
+        Reason::NoQuota => (
+            429,
+            ErrorKind::QuotaExhausted,
+            1113,
+            "你的账户已欠费，请充值后重试",
+        ),
+        Reason::RateLimited { .. } | Reason::TooMany => (
+            429,
+            ErrorKind::RateLimited,
+            1302,
+            "当前 API 请求过多，请降低频率后重试",
+        ),
+        Reason::Busy | Reason::BadGateway => (
+            503,
+            ErrorKind::Overloaded,
+            1305,
+            "当前模型访问量过大，请稍后再试",
+        ),
+        Reason::Overloaded => (
+            529,
+            ErrorKind::Overloaded,
+            1305,
+            "当前模型访问量过大，请稍后再试",
+        ),
         Reason::Internal => (500, ErrorKind::Server, 1200, "API 调用失败"),
-        Reason::Filtered => (400, ErrorKind::ContentFilter, 1301, "此次输入被判定为不安全或敏感"),
+        Reason::Filtered => (
+            400,
+            ErrorKind::ContentFilter,
+            1301,
+            "此次输入被判定为不安全或敏感",
+        ),
         Reason::TooLong => (400, ErrorKind::ContextLength, 1261, "Prompt 超长"),
         Reason::BadRequest(message) => (400, ErrorKind::InvalidRequest, 1210, message.as_str()),
         Reason::TooLarge => (413, ErrorKind::InvalidRequest, 1210, "请求体过大"),

@@ -48,7 +48,11 @@ async fn a_queueing_instance_answers_all_it_can_hold_and_says_busy_beyond() {
     let asked = join_all((0..9).map(|_| sim.answer(true))).await;
     let errors: Vec<_> = asked.into_iter().filter_map(|(_, end)| end.err()).collect();
     assert_eq!(errors.len(), 3);
-    assert!(errors.iter().all(|error| error.kind() == ErrorKind::Overloaded));
+    assert!(
+        errors
+            .iter()
+            .all(|error| error.kind() == ErrorKind::Overloaded)
+    );
     let stats = sim.server.stats("a").unwrap();
     assert_eq!((stats.peak_in_flight, stats.peak_waiting), (2, 4));
     assert_eq!((stats.ok, stats.waiting), (6, 0));
@@ -57,11 +61,11 @@ async fn a_queueing_instance_answers_all_it_can_hold_and_says_busy_beyond() {
 #[tokio::test]
 async fn who_asks_again_after_reading_the_end_is_never_one_too_many() {
     let sim = Sim::new(OpenAi, |profile| profile.concurrency = Some(1));
-    for _ in 0..50 {
+    for _ in 0..25 {
         sim.answer(true).await.1.unwrap();
         sim.answer(false).await.1.unwrap();
     }
-    assert_eq!(sim.server.stats("a").unwrap().ok, 100);
+    assert_eq!(sim.server.stats("a").unwrap().ok, 50);
 }
 
 #[tokio::test]
@@ -80,7 +84,10 @@ async fn requests_per_minute_are_refused_with_a_wait_and_told_in_headers() {
     assert_eq!(error.status(), Some(429));
     let wait = error.retry_after().unwrap();
     assert!(wait > Duration::from_secs(55) && wait <= Duration::from_secs(60));
-    assert_eq!(sim.server.stats("a").unwrap().ended(Outcome::RateLimited), 1);
+    assert_eq!(
+        sim.server.stats("a").unwrap().ended(Outcome::RateLimited),
+        1
+    );
 }
 
 #[tokio::test]
@@ -114,7 +121,7 @@ async fn the_same_seed_and_order_meet_the_same_behaviour() {
                 .to_vec();
         });
         for _ in 0..30 {
-            sim.answer(true).await;
+            let _ = sim.answer(true).await;
         }
         let log = sim.server.log();
         log.iter().map(|r| (r.outcome, r.tokens_out)).collect()
@@ -166,11 +173,20 @@ async fn a_client_that_leaves_the_queue_gives_its_place_back() {
         profile.when_full = WhenFull::Queue(1);
     });
     let first = tokio::spawn(sim.ask("Hello", true).send());
-    sim.server.until("a", |stats| stats.in_flight == 1).await.unwrap();
+    sim.server
+        .until("a", |stats| stats.in_flight == 1)
+        .await
+        .unwrap();
     let second = tokio::spawn(sim.ask("Hello", true).send());
-    sim.server.until("a", |stats| stats.waiting == 1).await.unwrap();
+    sim.server
+        .until("a", |stats| stats.waiting == 1)
+        .await
+        .unwrap();
     second.abort();
-    sim.server.until("a", |stats| stats.waiting == 0).await.unwrap();
+    sim.server
+        .until("a", |stats| stats.waiting == 0)
+        .await
+        .unwrap();
     first.abort();
     let stats = sim.server.until("a", |stats| stats.all_ended() == 2).await;
     assert_eq!(stats.unwrap().disconnects, 2);
@@ -189,7 +205,10 @@ async fn speed_and_first_token_are_as_set() {
     let tokens = answer.usage.unwrap().completion_tokens.unwrap();
     let wanted = Duration::from_millis(60) + Duration::from_secs_f64((tokens - 1) as f64 / 500.0);
     assert!(took >= wanted, "{took:?} {wanted:?}");
-    assert!(took < wanted + Duration::from_millis(300), "{took:?} {wanted:?}");
+    assert!(
+        took < wanted + Duration::from_millis(300),
+        "{took:?} {wanted:?}"
+    );
 }
 
 #[tokio::test]
@@ -201,10 +220,10 @@ async fn others_slow_an_answer_down() {
         profile.slowdown = 2.0;
     });
     let begun = Instant::now();
-    sim.answer(false).await;
+    sim.answer(false).await.1.unwrap();
     let alone = begun.elapsed();
     let begun = Instant::now();
-    tokio::join!(sim.answer(false), sim.answer(false));
+    let _ = tokio::join!(sim.answer(false), sim.answer(false));
     let together = begun.elapsed();
     assert!(together > alone + alone / 2, "{alone:?} {together:?}");
 }
@@ -235,13 +254,22 @@ async fn shutdown_lets_a_running_answer_end_and_drop_does_not() {
     let patient = Sim::new(OpenAi, take_a_moment);
     let response = patient.ask("Hello", true).send().await.unwrap();
     assert_eq!(response.status(), StatusCode::OK);
-    let Sim { server, client, endpoint } = patient;
+    let Sim {
+        server,
+        client,
+        endpoint,
+    } = patient;
     let (body, ()) = tokio::join!(response.text(), server.shutdown(PATIENCE));
     assert!(body.unwrap().ends_with("data: [DONE]\n\n"));
-    let refused = client.get(format!("{}/models", endpoint.base_url)).send().await;
+    let refused = client
+        .get(format!("{}/models", endpoint.base_url))
+        .send()
+        .await;
     assert!(refused.unwrap_err().is_connect());
 
-    let hasty = Sim::new(OpenAi, |profile| profile.first_token = Delay::exactly(PATIENCE));
+    let hasty = Sim::new(OpenAi, |profile| {
+        profile.first_token = Delay::exactly(PATIENCE)
+    });
     let response = hasty.ask("Hello", true).send().await.unwrap();
     drop(hasty.server);
     assert!(response.text().await.is_err());

@@ -81,7 +81,10 @@ async fn ollama_streams_unless_told_otherwise_and_gives_its_durations() {
     let (answer, end) = sim.fold(response, true).await;
     end.unwrap();
     let timings = answer.timings.unwrap();
-    assert!(timings["prompt_eval_duration"].as_u64() >= Some(20_000_000), "{timings}");
+    assert!(
+        timings["prompt_eval_duration"].as_u64() >= Some(20_000_000),
+        "{timings}"
+    );
     assert!(timings["total_duration"].as_u64() >= timings["prompt_eval_duration"].as_u64());
     assert!(answer.usage.unwrap().completion_tokens > Some(50));
 }
@@ -123,12 +126,18 @@ async fn the_key_is_wanted_as_bearer_and_for_zhipu_also_signed() {
             assert!(!error.message().contains("other"));
         }
         let now = std::time::SystemTime::now();
-        let now = now.duration_since(std::time::UNIX_EPOCH).unwrap().as_millis() as u64;
+        let now = now
+            .duration_since(std::time::UNIX_EPOCH)
+            .unwrap()
+            .as_millis() as u64;
         sim.endpoint.key = Some(wire::zhipuai::token("id.secret", now, 60_000).unwrap());
         let signed = sim.answer(true).await.1;
         assert_eq!(signed.is_ok(), provider_type == ZhipuAi);
         let stats = sim.server.stats("a").unwrap();
-        assert_eq!(stats.ended(Outcome::Unauthorized), stats.requests - stats.ok);
+        assert_eq!(
+            stats.ended(Outcome::Unauthorized),
+            stats.requests - stats.ok
+        );
     }
 }
 
@@ -139,7 +148,11 @@ async fn lists_and_small_calls_answer() {
             profile.models = vec!["one".to_owned(), "two".to_owned()];
             profile.key = Some("k.s".to_owned());
         });
-        let response = sim.get(wire::models_path(provider_type)).send().await.unwrap();
+        let response = sim
+            .get(wire::models_path(provider_type))
+            .send()
+            .await
+            .unwrap();
         let body = response.bytes().await.unwrap();
         let models = wire::decode_models(provider_type, &body).unwrap();
         assert_eq!(models, ["one", "two"]);
@@ -199,8 +212,7 @@ async fn a_waiting_stream_gets_comments() {
 #[tokio::test]
 async fn the_demo_starts_on_six_ports_and_each_lists_its_models() {
     let server = Server::start(demo()).unwrap();
-    let client = reqwest::Client::builder().no_proxy().build();
-    let client = client.unwrap();
+    let client = super::new_client();
     let endpoints = server.instances();
     assert_eq!(endpoints.len(), 6);
     for endpoint in endpoints {
