@@ -10,15 +10,18 @@
 
 mod action;
 mod app;
-mod composer;
+pub mod composer;
 mod effect;
 mod event;
 mod keymap;
 mod run;
 mod settings;
 mod state;
+pub mod term_env;
 mod terminal;
-mod view;
+pub mod text;
+pub mod theme;
+pub mod view;
 
 use std::path::PathBuf;
 
