@@ -32,6 +32,8 @@ pub use settings::Settings;
 pub struct Context {
     /// Where the instances come from, when a person should know: shown in the header (`embedded pool`).
     pub source_note: Option<String>,
+    /// A sentence on it for the first screen: what to do for other instances.
+    pub source_hint: Option<String>,
     /// Who may answer; the first one does. Without one, questions go without a system message.
     pub personas: Vec<Persona>,
     /// The balancing strategies that can be chosen.

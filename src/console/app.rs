@@ -24,6 +24,7 @@ use super::state::pool::Pool;
 use super::state::scroll::Scroll;
 use super::state::toast::{Toast, Tone};
 use super::{Context, Strategy};
+pub(crate) use chat::is_worth_retrying;
 use crate::base::{Board, Changed, DeckEvent, Error, Scope, Series};
 
 /// The name under which the console gives commands.
@@ -46,6 +47,8 @@ pub(crate) struct App {
     pub(crate) context: Context,
     /// Whether the focused pane has the screen for itself.
     pub(crate) zoomed: bool,
+    /// Whether the reasoning of answers is shown in full.
+    pub(crate) show_reasoning: bool,
     /// Since when pool and metrics stand still.
     pub(crate) frozen: Option<Instant>,
     /// The time of the last event.
@@ -114,6 +117,7 @@ impl App {
             keymap: Keymap::default(),
             context,
             zoomed: false,
+            show_reasoning: false,
             frozen: None,
             now,
             places: Places::default(),
@@ -271,7 +275,13 @@ impl App {
     fn paste(&mut self, text: &str) {
         if self.dialog.is_none() {
             self.focus = Focus::Prompt;
-            self.composer.insert_str(text);
+            let left_out = self.composer.insert_str(text);
+            if left_out > 0 {
+                self.say(
+                    format!("the prompt is full; {left_out} bytes of the paste were left out"),
+                    Tone::Failed,
+                );
+            }
         }
     }
 }

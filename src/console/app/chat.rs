@@ -18,7 +18,7 @@ impl App {
             return Vec::new();
         }
         let question = question.to_owned();
-        self.composer.remember(&draft);
+        self.composer.push(&draft);
         self.composer.clear();
         let id = self.chat.ask(question, self.now);
         self.chat.scroll.push(Move::Bottom);

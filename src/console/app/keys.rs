@@ -23,7 +23,7 @@ impl App {
             None => {
                 self.quit_armed = None;
                 if self.dialog.is_none() && self.focus == Focus::Prompt {
-                    self.composer.input(key);
+                    self.composer.input(&key);
                 }
                 Vec::new()
             }
@@ -42,7 +42,7 @@ impl App {
                 if self.composer.is_empty() {
                     return vec![Effect::Quit];
                 }
-                self.composer.input(key);
+                self.composer.input(&key);
             }
             Action::Suspend => return vec![Effect::Suspend],
             Action::Redraw => return vec![Effect::Redraw],
@@ -57,15 +57,9 @@ impl App {
             Action::Freeze => self.toggle_freeze(),
             Action::Send => return self.send(),
             Action::Newline => self.composer.newline(),
-            Action::Up => {
-                if !self.composer.up() {
-                    self.composer.input(key);
-                }
-            }
-            Action::Down => {
-                if !self.composer.down() {
-                    self.composer.input(key);
-                }
+            Action::Reasoning => self.show_reasoning = !self.show_reasoning,
+            Action::Up | Action::Down | Action::UndoTyping => {
+                self.composer.input(&key);
             }
             Action::Retry => return self.retry(),
             Action::Copy => return self.copy(),
