@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::{Path, PathBuf, is_separator};
 
 use ratatui::style::{Color, Style};
 
@@ -95,8 +95,9 @@ struct Source {
 
 impl Source {
     fn find(name: &str, dirs: &[PathBuf], child: Option<&String>) -> Result<Self, Error> {
-        if name.contains(std::path::is_separator) || name.ends_with(".toml") {
-            return Self::read(Path::new(name));
+        let path = Path::new(name);
+        if name.contains(is_separator) || is_toml(path) {
+            return Self::read(path);
         }
         for dir in dirs {
             let path = dir.join(format!("{name}.toml"));
@@ -147,6 +148,11 @@ impl Source {
     }
 }
 
+fn is_toml(path: &Path) -> bool {
+    path.extension()
+        .is_some_and(|extension| extension == "toml")
+}
+
 /// Lists the themes in a folder; one that cannot be read has none.
 fn names_in(dir: &Path) -> Vec<String> {
     let Ok(entries) = fs::read_dir(dir) else {
@@ -155,10 +161,7 @@ fn names_in(dir: &Path) -> Vec<String> {
     let mut names: Vec<String> = entries
         .flatten()
         .map(|entry| entry.path())
-        .filter(|path| {
-            path.extension()
-                .is_some_and(|extension| extension == "toml")
-        })
+        .filter(|path| is_toml(path))
         .filter_map(|path| Some(path.file_stem()?.to_string_lossy().into_owned()))
         .collect();
     names.sort();

@@ -151,7 +151,7 @@ fn nearest_ansi(rgb: Rgb) -> Color {
 
 /// Squared distance, weighted by how the eye weighs the parts ("redmean"), in arbitrary units.
 fn distance(a: Rgb, b: Rgb) -> u32 {
-    let mean = (i32::from(a.0) + i32::from(b.0)) / 2;
+    let mean = i32::midpoint(i32::from(a.0), i32::from(b.0));
     let red = i32::from(a.0) - i32::from(b.0);
     let green = i32::from(a.1) - i32::from(b.1);
     let blue = i32::from(a.2) - i32::from(b.2);
