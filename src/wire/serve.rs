@@ -1,0 +1,1 @@
+//! The other direction: what a server that speaks these protocols needs.
