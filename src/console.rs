@@ -10,6 +10,7 @@
 
 mod action;
 mod app;
+mod clipboard;
 pub mod composer;
 mod effect;
 mod event;
@@ -25,7 +26,16 @@ pub mod view;
 
 use std::path::PathBuf;
 
+use ratatui::crossterm::event::EventStream;
+use tokio::time::Instant;
+
 pub use settings::Settings;
+
+use self::app::App;
+use self::theme::Theme;
+use self::view::Screen;
+use crate::base::Error;
+use crate::deck::Deck;
 
 /// What the console is told by whoever starts it.
 #[derive(Clone, Debug, Default)]
@@ -75,4 +85,29 @@ pub enum ExitReason {
     Signal(i32),
     /// The terminal is gone.
     HungUp,
+}
+
+/// Runs the console on the real terminal until somebody leaves.
+///
+/// # Errors
+/// When there is no terminal, when the theme is wrong, or when the terminal cannot be drawn on.
+pub async fn start(deck: Deck, settings: Settings, context: Context) -> Result<ExitReason, Error> {
+    let env = term_env::TermEnv::read();
+    let theme = Theme::choose_in(settings.theme.as_deref(), &context.theme_dirs, &env)?;
+    let mut session = terminal::open(&settings, env)?;
+    let app = App::new(&settings, context, deck.board(), Instant::now());
+    let screen = Screen::new(theme, settings.ascii);
+    let ended = run::run(
+        &mut session.terminal,
+        EventStream::new(),
+        deck,
+        app,
+        screen,
+        &settings,
+        &mut session.host,
+        session.signals,
+    )
+    .await;
+    session.host.settle();
+    ended
 }

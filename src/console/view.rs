@@ -9,6 +9,7 @@ mod help;
 mod layout;
 mod metrics;
 mod pool;
+pub mod markdown;
 pub mod spark;
 mod state_word;
 mod transcript;

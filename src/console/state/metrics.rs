@@ -52,7 +52,7 @@ impl Metrics {
                 .iter()
                 .position(|instance| instance.name == *name)
                 .map_or(0, |index| index + 1),
-            Scope::All | Scope::Type(_) => 0,
+            Scope::All | Scope::Type(_) | Scope::Route(_) => 0,
         };
         let next = place.saturating_add_signed(by).min(board.instances.len());
         self.scope = match next.checked_sub(1).and_then(|index| board.instances.get(index)) {
@@ -65,7 +65,7 @@ impl Metrics {
     pub(crate) fn instance(&self) -> Option<&InstanceName> {
         match &self.scope {
             Scope::Instance(name) => Some(name),
-            Scope::All | Scope::Type(_) => None,
+            Scope::All | Scope::Type(_) | Scope::Route(_) => None,
         }
     }
 

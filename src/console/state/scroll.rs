@@ -83,10 +83,10 @@ impl Scroll {
     /// Notes a wish to move.
     pub(crate) fn push(&mut self, wish: Move) {
         const MOST: usize = 64;
-        match (self.pending.last_mut(), wish) {
-            (Some(Move::Lines(so_far)), Move::Lines(more)) => *so_far += more,
-            _ if self.pending.len() < MOST => self.pending.push(wish),
-            _ => {}
+        if let (Some(Move::Lines(so_far)), Move::Lines(more)) = (self.pending.last_mut(), wish) {
+            *so_far += more;
+        } else if self.pending.len() < MOST {
+            self.pending.push(wish);
         }
     }
 

@@ -23,6 +23,12 @@ impl RealHost {
         Self { output, modes, env }
     }
 
+    /// Lets the last frame leave before the terminal is given back.
+    pub(crate) fn settle(&self) {
+        const PATIENCE: Duration = Duration::from_millis(300);
+        self.output.settle(PATIENCE);
+    }
+
     /// Sends something beside the frames; between two frames, because a frame is handed over whole.
     fn send(&mut self, sequence: &str) {
         // A line that is gone is noticed by the watch.
@@ -46,6 +52,7 @@ impl Host for RealHost {
     fn suspend(&mut self) -> io::Result<()> {
         /// The stop takes hold a moment after the signal was sent.
         const UNTIL_STOPPED: Duration = Duration::from_millis(20);
+        self.settle();
         modes::leave();
         // The whole group, so that the shell also stops whoever started us in the foreground.
         rustix::process::kill_current_process_group(rustix::process::Signal::TSTP)?;

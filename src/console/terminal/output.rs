@@ -5,6 +5,7 @@
 use std::io::{self, Write};
 use std::sync::Arc;
 use std::thread;
+use std::time::Duration;
 
 use parking_lot::{Condvar, Mutex};
 use tokio::sync::Notify;
@@ -19,6 +20,7 @@ pub(crate) struct Output {
 struct Line {
     work: Mutex<Work>,
     arrived: Condvar,
+    left: Condvar,
     done: Notify,
 }
 
@@ -35,6 +37,7 @@ impl Output {
         let line = Arc::new(Line {
             work: Mutex::new(Work::default()),
             arrived: Condvar::new(),
+            left: Condvar::new(),
             done: Notify::new(),
         });
         let writer = Arc::clone(&line);
@@ -51,6 +54,16 @@ impl Output {
     pub(crate) fn is_idle(&self) -> bool {
         let work = self.line.work.lock();
         work.broken || (!work.writing && work.waiting.is_empty())
+    }
+
+    /// Blocks until everything handed over has left, for a time at most.
+    pub(crate) fn settle(&self, limit: Duration) {
+        let mut work = self.line.work.lock();
+        while !(work.broken || (!work.writing && work.waiting.is_empty())) {
+            if self.line.left.wait_for(&mut work, limit).timed_out() {
+                return;
+            }
+        }
     }
 
     /// Waits until everything handed over has left.
@@ -83,6 +96,7 @@ impl Line {
             work.writing = false;
             work.broken |= written.is_err();
             drop(work);
+            self.left.notify_all();
             self.done.notify_waiters();
         }
     }

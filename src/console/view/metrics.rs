@@ -40,6 +40,7 @@ pub(crate) fn title(app: &App) -> String {
     let scope = match &app.metrics.scope {
         Scope::All => "all instances".to_owned(),
         Scope::Type(kind) => kind.to_string(),
+        Scope::Route(route) => text::display_safe(route.as_str()),
         Scope::Instance(name) => text::display_safe(name.as_str()),
     };
     format!("{scope} · last {}", window_words(app.metrics.window()))
@@ -346,7 +347,7 @@ fn labelled(label: &str, said: &str, role: Role, width: usize, look: &Look<'_>) 
 
 fn scope_metrics(app: &App) -> Option<&LlmMetrics> {
     match &app.metrics.scope {
-        Scope::All | Scope::Type(_) => Some(&app.pool.board.totals),
+        Scope::All | Scope::Type(_) | Scope::Route(_) => Some(&app.pool.board.totals),
         Scope::Instance(name) => app.pool.board.instance(name).map(|instance| &instance.metrics),
     }
 }
