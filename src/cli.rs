@@ -11,6 +11,7 @@ mod object;
 mod question;
 mod report;
 mod run;
+mod simulate;
 mod style;
 mod table;
 

@@ -7,7 +7,7 @@
 mod attempt;
 mod callbacks;
 mod input;
-mod retry;
+pub(crate) mod retry;
 mod run;
 
 #[cfg(test)]

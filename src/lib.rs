@@ -71,6 +71,8 @@ pub mod pool;
 pub mod provider;
 #[cfg(feature = "sim")]
 pub mod sim;
+#[cfg(feature = "cli")]
+pub mod simulate;
 pub mod wire;
 
 pub use base::{

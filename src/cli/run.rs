@@ -6,6 +6,7 @@ use std::process::ExitCode;
 use super::args::{Cli, Command, ConfigCommand};
 use super::config;
 use super::report::Failure;
+use super::simulate;
 use super::style::Style;
 use crate::config::Env;
 
@@ -37,6 +38,7 @@ fn execute(
         Some(Command::Check(args)) if args.offline => {
             config::run(ConfigCommand::Check, env, &cli.flags(), out, err, style)
         }
+        Some(Command::Simulate(args)) => simulate::run(args, out, err),
         _ => Ok(()),
     }
 }
