@@ -6,6 +6,7 @@
 
 mod attempt;
 mod callbacks;
+mod hedge;
 mod input;
 mod retry;
 mod run;
@@ -13,7 +14,7 @@ mod run;
 #[cfg(test)]
 mod tests;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -26,7 +27,7 @@ use tokio::time::Instant;
 
 use crate::base::{
     Answer, Board, Changed, ChatRequest, ChatStream, Command, DeckEvent, Error, LlmMetrics,
-    LlmResponse, ProviderType, RequestId, Scope, Series,
+    LlmResponse, ProviderType, RequestId, RouteName, Scope, Series,
 };
 use crate::monitor::{self, LlmMonitor};
 use crate::pool::{self, InstanceSettings, LlmLoadBalancer, RouteSettings};
@@ -74,6 +75,8 @@ struct Shared {
     names: Vec<crate::base::InstanceName>,
     monitor: LlmMonitor,
     budget: retry::Budget,
+    hedges: retry::Budget,
+    hedged: HashSet<RouteName>,
     settings: Settings,
     dice: parking_lot::Mutex<rand::rngs::SmallRng>,
     events: broadcast::Sender<DeckEvent>,
@@ -103,6 +106,11 @@ impl LlmModelDriver {
             .iter()
             .map(|instance| instance.settings.name.clone())
             .collect();
+        let hedged = routes
+            .iter()
+            .filter(|route| route.hedge)
+            .map(|route| route.name.clone())
+            .collect();
         let balancer = LlmLoadBalancer::new(
             settings.pool.clone(),
             routes,
@@ -119,6 +127,8 @@ impl LlmModelDriver {
             names,
             monitor: LlmMonitor::new(&settings.monitor, now),
             budget: retry::Budget::new(&settings.retry),
+            hedges: hedge::budget(),
+            hedged,
             dice: parking_lot::Mutex::new(rand::rngs::SmallRng::seed_from_u64(seed ^ 0x5eed)),
             settings,
             events,
