@@ -6,7 +6,7 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 
-pub(super) use request::encode;
+pub(super) use request::{arguments, encode};
 
 use super::classify::in_band;
 use super::ending::Ending;
@@ -44,7 +44,7 @@ impl Ollama {
                 index: Some(self.calls),
                 id: call.id.0,
                 name: function.name.0,
-                arguments: Some(arguments(function.arguments.as_deref())?),
+                arguments: Some(received_arguments(function.arguments.as_deref())?),
             };
             self.calls += 1;
             self.tools.push(piece, &mut self.ending, out)?;
@@ -83,7 +83,7 @@ impl Ollama {
     }
 }
 
-fn arguments(raw: Option<&RawValue>) -> Result<ToolArguments, Error> {
+fn received_arguments(raw: Option<&RawValue>) -> Result<ToolArguments, Error> {
     let Some(raw) = raw else {
         return Ok(ToolArguments::Json(Value::Object(Map::new())));
     };

@@ -54,20 +54,22 @@ impl OpenAi {
     }
 
     fn choice(&mut self, choice: Choice, out: &mut Vec<Chunk>) -> Result<(), Error> {
-        let delta = choice
-            .delta
-            .0
-            .filter(|delta| !delta.is_empty())
-            .or(choice.message.0)
-            .unwrap_or_default();
+        let delta = choice.delta.0.filter(|delta| !delta.is_empty());
+        let is_whole = delta.is_none();
+        let delta = delta.or(choice.message.0).unwrap_or_default();
         // Some send the same reasoning under both names; never both.
         let reasoning = delta.reasoning_content.0.or(delta.reasoning.0);
         self.ending.reasoning(reasoning.unwrap_or_default(), out);
         self.ending.text(delta.content.0.unwrap_or_default(), out);
         self.ending
             .refusal(delta.refusal.0.unwrap_or_default(), out);
-        for call in delta.tool_calls.items {
-            self.tools.push(call.into_piece(), &mut self.ending, out)?;
+        for (place, call) in delta.tool_calls.items.into_iter().enumerate() {
+            let mut piece = call.into_piece();
+            if is_whole {
+                // A whole message has whole calls, whatever ids and indexes they have.
+                piece.index = i64::try_from(place).ok();
+            }
+            self.tools.push(piece, &mut self.ending, out)?;
         }
         if let Some(word) = choice.finish_reason.0.filter(|word| !word.is_empty()) {
             self.ending.word(&word);
@@ -120,9 +122,10 @@ impl Shape for OpenAi {
             let has_error = document.has_error();
             self.take(document, out)?;
             let told = json::read_tree(data).unwrap_or_default();
-            let told = match has_error {
-                true => told,
-                false => serde_json::json!({ "error": told }),
+            let told = if has_error {
+                told
+            } else {
+                serde_json::json!({ "error": told })
             };
             return Err(in_band(self.provider_type, &told));
         }
