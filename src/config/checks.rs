@@ -2,8 +2,9 @@
 
 use super::findings::Findings;
 use super::problem::did_you_mean;
-use crate::logging;
+use crate::driver::RetrySettings;
 use crate::pool::{self, StrategyKind};
+use crate::{logging, monitor};
 
 /// Checks a strategy's name; tells the rule and what would be right.
 pub(super) fn strategy(name: &str, refuse: impl FnOnce(&str, &str)) {
@@ -77,6 +78,49 @@ pub(super) fn pool(settings: &pool::Settings, findings: &mut Findings) {
                 &at_first,
                 &rule,
                 "lower it, or raise open_at_most",
+            );
+        }
+    }
+}
+
+/// Checks `[retry]`.
+pub(super) fn retry(settings: &RetrySettings, findings: &mut Findings) {
+    if settings.attempts == 0 {
+        findings.refuse(
+            "retry.attempts",
+            "0",
+            "a request has at least 1 attempt",
+            "1 is: never again",
+        );
+    }
+    for (key, value) in [
+        ("retry.budget", settings.budget),
+        ("retry.burst", settings.burst),
+    ] {
+        if !value.is_finite() || value < 0.0 {
+            findings.refuse(
+                key,
+                &value.to_string(),
+                "it is 0 or more",
+                "leave it out for the usual one",
+            );
+        }
+    }
+}
+
+/// Checks `[monitor]`.
+pub(super) fn monitor(settings: &monitor::Settings, findings: &mut Findings) {
+    const MOST: usize = 100_000;
+    for (key, count) in [
+        ("monitor.error_ring", settings.error_ring),
+        ("monitor.error_groups", settings.error_groups),
+    ] {
+        if !(1..=MOST).contains(&count) {
+            findings.refuse(
+                key,
+                &count.to_string(),
+                "it is from 1 to 100000",
+                "leave it out for the usual one",
             );
         }
     }

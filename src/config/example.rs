@@ -50,7 +50,8 @@ mod tests {
     use super::*;
     use crate::config::probe::fields_of;
     use crate::config::{Env, Flags, load};
-    use crate::{limit, logging, pool, provider};
+    use crate::driver::RetrySettings;
+    use crate::{limit, logging, monitor, pool, provider};
 
     /// Uncomments `#key = value`, `#[table]` and what goes on below them; prose has a blank after the `#`.
     fn uncommented() -> String {
@@ -82,6 +83,8 @@ mod tests {
     fn the_example_as_it_stands_equals_the_defaults() {
         let config = load_text(EXAMPLE);
         assert_eq!(config.pool, pool::Settings::default());
+        assert_eq!(config.retry, RetrySettings::default());
+        assert_eq!(config.monitor, monitor::Settings::default());
         assert_eq!(config.log, logging::Settings::default());
         assert_eq!(config.personas, []);
     }
@@ -90,6 +93,8 @@ mod tests {
     fn what_is_commented_out_is_valid_and_names_the_defaults() {
         let config = load_text(&uncommented());
         assert_eq!(config.pool, pool::Settings::default());
+        assert_eq!(config.retry, RetrySettings::default());
+        assert_eq!(config.monitor, monitor::Settings::default());
         assert_eq!(config.log, logging::Settings::default());
         assert!(!config.personas.is_empty());
         let every = config
@@ -116,6 +121,8 @@ mod tests {
             fields_of::<pool::BreakerSettings>(),
             fields_of::<pool::AdaptiveSettings>(),
             fields_of::<pool::RouteSettings>(),
+            fields_of::<RetrySettings>(),
+            fields_of::<monitor::Settings>(),
             fields_of::<logging::Settings>(),
             fields_of::<limit::Settings>(),
             fields_of::<provider::Timeouts>(),

@@ -16,7 +16,8 @@ use super::persona::{self, Persona};
 use super::problem::{Place, Problems};
 use super::route;
 use super::table::Table;
-use crate::{logging, pool};
+use crate::driver::RetrySettings;
+use crate::{logging, monitor, pool};
 
 /// What the command line says about the config.
 #[derive(Clone, Debug, Default)]
@@ -38,6 +39,10 @@ pub struct Config {
     pub instances: Vec<Instance>,
     /// How the pool behaves.
     pub pool: pool::Settings,
+    /// How often and when a failed request is sent again.
+    pub retry: RetrySettings,
+    /// How much is remembered of what happened.
+    pub monitor: monitor::Settings,
     /// The routes in their order.
     pub routes: Vec<pool::RouteSettings>,
     /// How logs are written.
@@ -124,8 +129,13 @@ fn read(file: &mut Table<'_>, env: &Env, flags: &Flags, findings: &mut Findings)
         },
     );
     checks::pool(&pool, findings);
+    let retry = overlay::section("retry", file, env, findings, |_, _, _| {});
+    checks::retry(&retry, findings);
+    let monitor = overlay::section("monitor", file, env, findings, |_, _, _| {});
+    checks::monitor(&monitor, findings);
     let mut log: logging::Settings = overlay::section("log", file, env, findings, |_, _, _| {});
     log_level(&mut log, env, flags, findings);
+    checks::log(&log, findings);
     if !log.dir.is_empty() {
         let dir = key::resolve(file.document().path(), &log.dir, env);
         log.dir = dir.to_string_lossy().into_owned();
@@ -140,6 +150,8 @@ fn read(file: &mut Table<'_>, env: &Env, flags: &Flags, findings: &mut Findings)
         found,
         instances,
         pool,
+        retry,
+        monitor,
         routes,
         log,
         personas,
@@ -172,7 +184,6 @@ fn log_level(log: &mut logging::Settings, env: &Env, flags: &Flags, findings: &m
             .origins
             .insert(KEY.to_owned(), Place::Flag("--log-level".to_owned()));
     }
-    checks::log(log, findings);
 }
 
 fn warn_of_readers(document: &Document, instances: &[Instance], findings: &mut Findings) {

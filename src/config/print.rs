@@ -29,6 +29,8 @@ pub fn print(config: &Config) -> String {
     out.instances();
     out.routes();
     out.section("pool", &config.pool);
+    out.section("retry", &config.retry);
+    out.section("monitor", &config.monitor);
     out.section("log", &config.log);
     for persona in &config.personas {
         let path = format!("personas.{}", persona.name);
