@@ -140,6 +140,7 @@ impl Shape for Anthropic {
                 return Err(in_band(ProviderType::OpenAi, &told));
             }
             Some("message_start") => {
+                self.ending.saw_opening();
                 let message = document.message.0.unwrap_or_default();
                 self.usage(message.usage.0.unwrap_or_default(), out);
             }
