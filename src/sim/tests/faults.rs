@@ -181,12 +181,10 @@ async fn hanging_instances_send_nothing_until_the_client_leaves() {
             let sim = Sim::faulty(provider_type, Fault::HangMidStream);
             let response = sim.ask("Hello", stream).send().await.unwrap();
             let mut body = response.bytes_stream();
-            let mut pieces = 0;
+            body.next().await.unwrap().unwrap();
             while let Ok(piece) = timeout(A_WHILE, body.next()).await {
                 piece.unwrap().unwrap();
-                pieces += 1;
             }
-            assert!(pieces > 0);
             drop(body);
             left_alone(&sim, Fault::HangMidStream).await;
         }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use futures_util::future::join_all;
 use reqwest::StatusCode;
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout};
 
 use super::{PATIENCE, Sim, first_piece, header};
 use crate::base::ErrorKind;
@@ -142,23 +142,30 @@ async fn a_client_that_leaves_is_noticed_at_once_wherever_it_leaves() {
             profile.speed = Spread::exactly(5.0);
             profile.concurrency = Some(1);
         });
-        // In the middle of a stream.
-        let mut response = sim.ask("Hello", true).send().await.unwrap();
-        first_piece(&mut response).await;
-        let left = Instant::now();
-        drop(response);
-        let stats = sim.server.until("a", |stats| stats.disconnects == 1).await;
-        assert!(left.elapsed() < soon, "{:?}", left.elapsed());
-        assert_eq!(stats.unwrap().in_flight, 0);
-        // Before the headers of a whole answer.
-        let asking = tokio::spawn(sim.ask("Hello", false).send());
-        let running = sim.server.until("a", |stats| stats.in_flight == 1).await;
-        running.unwrap();
-        let left = Instant::now();
-        asking.abort();
-        let stats = sim.server.until("a", |stats| stats.disconnects == 2).await;
-        assert!(left.elapsed() < soon, "{:?}", left.elapsed());
-        assert_eq!(stats.unwrap().in_flight, 0);
+        let noticed = async |nth: u64| {
+            let left = Instant::now();
+            let gone = sim
+                .server
+                .until("a", |s| (s.disconnects, s.in_flight) == (nth, 0));
+            timeout(PATIENCE, gone).await.unwrap().unwrap();
+            left.elapsed()
+        };
+        // The quickest of three: a busy machine may be late now and then, a server that does not look never is.
+        let (mut in_stream, mut before_headers) = (PATIENCE, PATIENCE);
+        for round in 0..3 {
+            let mut response = sim.ask("Hello", true).send().await.unwrap();
+            first_piece(&mut response).await;
+            drop(response);
+            in_stream = in_stream.min(noticed(2 * round + 1).await);
+
+            let asking = tokio::spawn(sim.ask("Hello", false).send());
+            let running = sim.server.until("a", |stats| stats.in_flight == 1).await;
+            running.unwrap();
+            asking.abort();
+            before_headers = before_headers.min(noticed(2 * round + 2).await);
+        }
+        assert!(in_stream < soon, "{provider_type}: {in_stream:?}");
+        assert!(before_headers < soon, "{provider_type}: {before_headers:?}");
         let log = sim.server.log();
         assert!(log.iter().all(|record| record.disconnected));
         assert!(log[0].tokens_out < 5, "it stops generating");
@@ -206,7 +213,7 @@ async fn speed_and_first_token_are_as_set() {
     let wanted = Duration::from_millis(60) + Duration::from_secs_f64((tokens - 1) as f64 / 500.0);
     assert!(took >= wanted, "{took:?} {wanted:?}");
     assert!(
-        took < wanted + Duration::from_millis(300),
+        took < wanted + Duration::from_secs(1),
         "{took:?} {wanted:?}"
     );
 }
@@ -233,7 +240,7 @@ async fn an_outage_refuses_and_breaks_and_ends_on_schedule() {
     let sim = Sim::new(OpenAi, |profile| {
         profile.first_token = Delay::exactly(PATIENCE);
         profile.outage = Some(Outage {
-            from: Duration::from_millis(200),
+            from: Duration::from_millis(300),
             lasting: Duration::from_millis(200),
             every: Duration::from_secs(1000),
         });
@@ -268,7 +275,7 @@ async fn shutdown_lets_a_running_answer_end_and_drop_does_not() {
     assert!(refused.unwrap_err().is_connect());
 
     let hasty = Sim::new(OpenAi, |profile| {
-        profile.first_token = Delay::exactly(PATIENCE)
+        profile.first_token = Delay::exactly(PATIENCE);
     });
     let response = hasty.ask("Hello", true).send().await.unwrap();
     drop(hasty.server);
