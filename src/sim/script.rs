@@ -22,7 +22,7 @@ use super::gate::{Headroom, Slot};
 use super::instance::Instance;
 use super::journal::Entry;
 use super::plan::Plan;
-use super::{Fault, Outcome, refusal};
+use super::{Ending, Fault, refusal};
 use crate::base::{Chunk, ErrorKind, FinishReason, ProviderType};
 use crate::wire::serve::Encoder;
 
@@ -229,7 +229,7 @@ impl Script {
     fn end(&mut self) {
         self.slot = None;
         self.entry
-            .close(self.fault.map_or(Outcome::Ok, Outcome::from));
+            .close(self.fault.map_or(Ending::Ok, Ending::from));
     }
 
     /// Returns what follows the last piece: finish reason, usage, timings, terminal event.

@@ -9,7 +9,7 @@ use tokio::time::{Instant, timeout};
 use super::{PATIENCE, Sim, first_piece, header};
 use crate::base::ErrorKind;
 use crate::base::ProviderType::{self, Ollama, OpenAi, ZhipuAi};
-use crate::sim::{Delay, Fault, FaultShare, Outage, Outcome, Spread, WhenFull};
+use crate::sim::{Delay, Ending, Fault, FaultShare, Outage, Spread, WhenFull};
 use crate::wire;
 
 /// An answer that takes about 50 ms.
@@ -34,7 +34,7 @@ async fn never_more_than_allowed_at_once_and_the_rest_is_refused() {
         }
         let stats = sim.server.stats("a").unwrap();
         assert_eq!((stats.peak_in_flight, stats.in_flight), (3, 0));
-        assert_eq!(stats.ended(Outcome::Full), 7);
+        assert_eq!(stats.ended(Ending::Full), 7);
     }
 }
 
@@ -84,10 +84,7 @@ async fn requests_per_minute_are_refused_with_a_wait_and_told_in_headers() {
     assert_eq!(error.status(), Some(429));
     let wait = error.retry_after().unwrap();
     assert!(wait > Duration::from_secs(55) && wait <= Duration::from_secs(60));
-    assert_eq!(
-        sim.server.stats("a").unwrap().ended(Outcome::RateLimited),
-        1
-    );
+    assert_eq!(sim.server.stats("a").unwrap().ended(Ending::RateLimited), 1);
 }
 
 #[tokio::test]
@@ -109,7 +106,7 @@ async fn tokens_per_minute_count_prompt_and_answer() {
 
 #[tokio::test]
 async fn the_same_seed_and_order_meet_the_same_behaviour() {
-    async fn run(seed: u64) -> Vec<(Outcome, u64)> {
+    async fn run(seed: u64) -> Vec<(Ending, u64)> {
         let sim = Sim::with_seed(seed, OpenAi, |profile| {
             profile.length = Some(Spread {
                 median: 40.0,
@@ -124,11 +121,11 @@ async fn the_same_seed_and_order_meet_the_same_behaviour() {
             let _ = sim.answer(true).await;
         }
         let log = sim.server.log();
-        log.iter().map(|r| (r.outcome, r.tokens_out)).collect()
+        log.iter().map(|r| (r.ending, r.tokens_out)).collect()
     }
     let first = run(5).await;
     assert_eq!(first.len(), 30);
-    assert!(first.iter().any(|(outcome, _)| *outcome != Outcome::Ok));
+    assert!(first.iter().any(|(ending, _)| *ending != Ending::Ok));
     assert_eq!(first, run(5).await);
     assert_ne!(first, run(6).await);
 }
@@ -250,7 +247,7 @@ async fn an_outage_refuses_and_breaks_and_ends_on_schedule() {
     let refused = sim.ask("Hello", true).send().await.unwrap_err();
     assert!(refused.is_connect(), "{refused}");
     let stats = sim.server.stats("a").unwrap();
-    assert_eq!((stats.ended(Outcome::Outage), stats.disconnects), (1, 0));
+    assert_eq!((stats.ended(Ending::Outage), stats.disconnects), (1, 0));
     while sim.get("/models").send().await.is_err() {
         tokio::task::yield_now().await;
     }
