@@ -29,7 +29,7 @@ pub use command::{Changed, Command};
 pub use error::{Attempt, Error, ErrorKind, Health, Outcome};
 pub use ids::{InstanceName, ProviderType, RequestId, RouteName};
 pub use message::{Content, Message, Part, Role, ToolArguments, ToolCall};
-pub use metrics::{ErrorNote, LlmMetrics, Percentiles, Scope};
+pub use metrics::{ErrorNote, Failure, FailureGroup, Failures, LlmMetrics, Percentiles, Scope};
 pub use request::{ChatRequest, Priority, Target};
 pub use response::LlmResponse;
 pub use usage::Usage;
