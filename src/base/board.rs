@@ -125,6 +125,8 @@ pub struct InstanceView {
     pub permits: usize,
     /// Its weight for weighted strategies.
     pub weight: u32,
+    /// The least time between two starts.
+    pub min_interval: Duration,
     /// Until its minimum interval lets the next request begin.
     pub next_start_in: Duration,
     /// The breaker.

@@ -363,6 +363,13 @@ impl Error {
         Self::new(ErrorKind::Protocol, message).with_detail(detail)
     }
 
+    /// Replaces what happened, cleaned and shortened as in [`Error::new`].
+    #[must_use]
+    pub fn with_message(mut self, message: impl AsRef<str>) -> Self {
+        self.0.message = shorten(&clean_line(message.as_ref()), LONGEST_MESSAGE);
+        self
+    }
+
     /// Names the instance that gave it.
     #[must_use]
     pub fn with_instance(mut self, instance: InstanceName) -> Self {
