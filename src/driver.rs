@@ -26,11 +26,12 @@ use tokio::sync::broadcast;
 use tokio::time::Instant;
 
 use crate::base::{
-    Answer, Board, Changed, ChatRequest, ChatStream, Command, DeckEvent, Error, LlmMetrics,
-    LlmResponse, ProviderType, RequestId, RouteName, Scope, Series,
+    Answer, Board, Changed, ChatRequest, ChatStream, Command, DeckEvent, Error, InstanceName,
+    LlmMetrics, LlmResponse, ProviderType, RequestId, RouteName, Scope, Series, Usage,
 };
 use crate::monitor::{self, LlmMonitor};
 use crate::pool::{self, InstanceSettings, LlmLoadBalancer, RouteSettings};
+use crate::prices::{self, PriceSettings};
 use crate::provider::LlmModelStrategy;
 
 pub use input::{ChatInput, Turn};
@@ -49,6 +50,8 @@ pub struct Settings {
     pub retry: RetrySettings,
     /// The monitor.
     pub monitor: monitor::Settings,
+    /// Prices of one's own by model; the built-in list holds the public ones.
+    pub prices: BTreeMap<String, PriceSettings>,
     /// The seed of every choice by chance; `None` takes one from the system.
     pub seed: Option<u64>,
 }
@@ -72,7 +75,7 @@ pub struct LlmModelDriver(Arc<Shared>);
 struct Shared {
     balancer: LlmLoadBalancer,
     strategies: Vec<Arc<dyn LlmModelStrategy>>,
-    names: Vec<crate::base::InstanceName>,
+    known: Vec<Known>,
     monitor: LlmMonitor,
     budget: retry::Budget,
     hedges: retry::Budget,
@@ -84,6 +87,13 @@ struct Shared {
     next_request: AtomicU64,
 }
 
+/// What is kept of an instance beside the pool, to find its prices.
+struct Known {
+    name: InstanceName,
+    provider_type: ProviderType,
+    base_url: String,
+}
+
 impl LlmModelDriver {
     /// Makes a driver.
     ///
@@ -92,9 +102,10 @@ impl LlmModelDriver {
     pub fn new(
         settings: Settings,
         routes: Vec<RouteSettings>,
-        instances: Vec<InstanceSpec>,
+        mut instances: Vec<InstanceSpec>,
     ) -> Result<Self, Error> {
         use rand::SeedableRng;
+        let own_prices = settings.prices.clone();
         let seed = settings.seed.unwrap_or_else(seed_of_the_system);
         let (events, _) = broadcast::channel(EVENTS_HELD);
         let now = Instant::now();
@@ -102,10 +113,26 @@ impl LlmModelDriver {
             .iter()
             .map(|instance| Arc::clone(&instance.strategy))
             .collect();
-        let names = instances
+        let known = instances
             .iter()
-            .map(|instance| instance.settings.name.clone())
+            .map(|instance| Known {
+                name: instance.settings.name.clone(),
+                provider_type: instance.settings.provider_type,
+                base_url: instance.settings.base_url.clone(),
+            })
             .collect();
+        for instance in &mut instances {
+            let settings = &mut instance.settings;
+            if let (None, Some(model)) = (settings.price, settings.models.first()) {
+                settings.price = prices::find(
+                    &own_prices,
+                    settings.provider_type,
+                    &settings.base_url,
+                    model,
+                )
+                .and_then(|price| price.output_per_million());
+            }
+        }
         let hedged = routes
             .iter()
             .filter(|route| route.hedge)
@@ -124,7 +151,7 @@ impl LlmModelDriver {
         Ok(Self(Arc::new(Shared {
             balancer,
             strategies,
-            names,
+            known,
             monitor: LlmMonitor::new(&settings.monitor, now),
             budget: retry::Budget::new(&settings.retry),
             hedges: hedge::budget(),
@@ -246,7 +273,7 @@ impl Shared {
     async fn command(&self, command: Command, by: String) -> Result<Changed, Error> {
         let mut changed = self.balancer.command(&command)?;
         if let Command::Probe { instance } = &command
-            && let Some(at) = self.names.iter().position(|name| name == instance)
+            && let Some(at) = self.known.iter().position(|known| known.name == *instance)
         {
             let begun = Instant::now();
             let found = self.strategies[at].probe().await;
@@ -265,6 +292,18 @@ impl Shared {
             by,
         });
         Ok(changed)
+    }
+
+    /// Returns what an answer cost in US dollars, when that is known.
+    fn cost(&self, instance: &InstanceName, model: &str, usage: Option<&Usage>) -> Option<f64> {
+        let known = self.known.iter().find(|known| known.name == *instance)?;
+        let price = prices::find(
+            &self.settings.prices,
+            known.provider_type,
+            &known.base_url,
+            model,
+        )?;
+        price.cost(usage?, jiff::Timestamp::now())
     }
 
     fn next_request(&self) -> RequestId {

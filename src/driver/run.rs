@@ -400,7 +400,9 @@ impl Active {
         self.outcome = Some((Outcome::Success, None));
         let total = self.called.elapsed();
         let (attempts, queued, id) = (self.attempts.clone(), self.queued, self.id);
+        let cost = self.cost();
         let response = self.answer.so_far_mut();
+        response.cost = cost;
         response.attempts = attempts;
         response.queued = queued;
         response.total_time = total;
@@ -409,6 +411,15 @@ impl Active {
             response.finish_reason = Some(FinishReason::Unknown);
         }
         Chunk::Done(Box::new(response.clone()))
+    }
+
+    fn cost(&self) -> Option<f64> {
+        let response = self.answer.so_far();
+        self.shared.cost(
+            response.instance.as_ref()?,
+            response.model.as_deref()?,
+            response.usage.as_ref(),
+        )
     }
 
     /// Makes the error that ends the request.
@@ -436,6 +447,7 @@ impl Active {
         sample.queued = self.queued;
         sample.time_to_first_token = response.time_to_first_token;
         sample.usage = response.usage;
+        sample.cost = response.cost.or_else(|| self.cost());
         sample.time_between_tokens = response
             .usage
             .and_then(|usage| usage.completion_tokens)
