@@ -1,7 +1,16 @@
 //! Rules that a settings type cannot express by itself.
 
+#[cfg(feature = "console")]
+use std::path::Path;
+
+#[cfg(feature = "console")]
+use super::env::Env;
 use super::findings::Findings;
+#[cfg(feature = "console")]
+use super::key;
 use super::problem::did_you_mean;
+#[cfg(feature = "console")]
+use crate::console::{self, theme::Theme};
 use crate::driver::RetrySettings;
 use crate::pool::{self, StrategyKind};
 use crate::{logging, monitor};
@@ -123,6 +132,38 @@ pub(super) fn monitor(settings: &monitor::Settings, findings: &mut Findings) {
                 "leave it out for the usual one",
             );
         }
+    }
+}
+
+/// Checks `[console]`: a theme must be there and right.
+#[cfg(feature = "console")]
+pub(super) fn console(
+    settings: &mut console::Settings,
+    config: &Path,
+    env: &Env,
+    findings: &mut Findings,
+) {
+    if !(1..=60).contains(&settings.frames_per_second) {
+        let value = settings.frames_per_second.to_string();
+        let key = "console.frames_per_second";
+        findings.refuse(
+            key,
+            &value,
+            "it is from 1 to 60",
+            "leave it out for the usual one",
+        );
+    }
+    let Some(theme) = &settings.theme else {
+        return;
+    };
+    if theme.contains('/') {
+        let path = key::resolve(config, theme, env);
+        settings.theme = Some(path.to_string_lossy().into_owned());
+    }
+    let name = settings.theme.as_deref().filter(|name| *name != "auto");
+    if let Some(Err(error)) = name.map(|name| Theme::load(name, &env.theme_dirs())) {
+        let value = format!("\"{}\"", name.unwrap_or_default());
+        findings.refuse("console.theme", &value, error.message(), error.hint());
     }
 }
 

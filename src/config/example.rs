@@ -50,6 +50,8 @@ mod tests {
     use super::*;
     use crate::config::probe::fields_of;
     use crate::config::{Env, Flags, load};
+    #[cfg(feature = "console")]
+    use crate::console;
     use crate::driver::RetrySettings;
     use crate::{limit, logging, monitor, pool, provider};
 
@@ -85,6 +87,8 @@ mod tests {
         assert_eq!(config.pool, pool::Settings::default());
         assert_eq!(config.retry, RetrySettings::default());
         assert_eq!(config.monitor, monitor::Settings::default());
+        #[cfg(feature = "console")]
+        assert_eq!(config.console, console::Settings::default());
         assert_eq!(config.log, logging::Settings::default());
         assert_eq!(config.personas, []);
     }
@@ -95,6 +99,8 @@ mod tests {
         assert_eq!(config.pool, pool::Settings::default());
         assert_eq!(config.retry, RetrySettings::default());
         assert_eq!(config.monitor, monitor::Settings::default());
+        #[cfg(feature = "console")]
+        assert_eq!(config.console.mouse, console::Settings::default().mouse);
         assert_eq!(config.log, logging::Settings::default());
         assert!(!config.personas.is_empty());
         let every = config
@@ -123,6 +129,8 @@ mod tests {
             fields_of::<pool::RouteSettings>(),
             fields_of::<RetrySettings>(),
             fields_of::<monitor::Settings>(),
+            #[cfg(feature = "console")]
+            fields_of::<console::Settings>(),
             fields_of::<logging::Settings>(),
             fields_of::<limit::Settings>(),
             fields_of::<provider::Timeouts>(),

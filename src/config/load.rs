@@ -16,6 +16,8 @@ use super::persona::{self, Persona};
 use super::problem::{Place, Problems};
 use super::route;
 use super::table::Table;
+#[cfg(feature = "console")]
+use crate::console;
 use crate::driver::RetrySettings;
 use crate::{logging, monitor, pool};
 
@@ -45,6 +47,9 @@ pub struct Config {
     pub monitor: monitor::Settings,
     /// The routes in their order.
     pub routes: Vec<pool::RouteSettings>,
+    /// How the console looks and behaves.
+    #[cfg(feature = "console")]
+    pub console: console::Settings,
     /// How logs are written.
     pub log: logging::Settings,
     /// Personas in their order.
@@ -133,6 +138,16 @@ fn read(file: &mut Table<'_>, env: &Env, flags: &Flags, findings: &mut Findings)
     checks::retry(&retry, findings);
     let monitor = overlay::section("monitor", file, env, findings, |_, _, _| {});
     checks::monitor(&monitor, findings);
+    #[cfg(feature = "console")]
+    let console = {
+        let mut console: console::Settings =
+            overlay::section("console", file, env, findings, |_, _, _| {});
+        checks::console(&mut console, file.document().path(), env, findings);
+        console
+    };
+    // A program without a console leaves its section alone.
+    #[cfg(not(feature = "console"))]
+    let _ = file.take_raw("console");
     let mut log: logging::Settings = overlay::section("log", file, env, findings, |_, _, _| {});
     log_level(&mut log, env, flags, findings);
     checks::log(&log, findings);
@@ -153,6 +168,8 @@ fn read(file: &mut Table<'_>, env: &Env, flags: &Flags, findings: &mut Findings)
         retry,
         monitor,
         routes,
+        #[cfg(feature = "console")]
+        console,
         log,
         personas,
         warnings: Vec::new(),
