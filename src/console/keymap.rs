@@ -62,8 +62,15 @@ impl Context {
         }
     }
 
-    /// The contexts that the help shows, in its order.
-    pub(crate) const HELP: [Self; 6] = [
+    /// Returns the contexts that the help shows: what has the focus first.
+    pub(crate) fn help_from(focused: Self) -> Vec<Self> {
+        let mut contexts = vec![focused];
+        contexts.extend(Self::HELP.into_iter().filter(|context| *context != focused));
+        contexts.retain(|context| Self::HELP.contains(context));
+        contexts
+    }
+
+    const HELP: [Self; 6] = [
         Self::Prompt,
         Self::Transcript,
         Self::Pool,
@@ -84,7 +91,12 @@ use Footer::{No, Yes};
 /// The table: context, keys (the first one is shown in the footer), action. Order is importance.
 const TABLE: &[(Context, &str, Action, Footer)] = &[
     (Context::Prompt, "enter", Action::Send, Yes),
-    (Context::Prompt, "ctrl-j shift-enter alt-enter", Action::Newline, Yes),
+    (
+        Context::Prompt,
+        "ctrl-j shift-enter alt-enter",
+        Action::Newline,
+        Yes,
+    ),
     (Context::Prompt, "up", Action::Up, No),
     (Context::Prompt, "down", Action::Down, No),
     (Context::Prompt, "ctrl-r", Action::Retry, No),
@@ -92,17 +104,22 @@ const TABLE: &[(Context, &str, Action, Footer)] = &[
     (Context::Prompt, "pageup", Action::PageUp, Yes),
     (Context::Prompt, "pagedown", Action::PageDown, No),
     (Context::Prompt, "alt-t", Action::Reasoning, No),
-    (Context::Prompt, "ctrl-_ ctrl-7", Action::UndoTyping, No),
+    (Context::Prompt, "ctrl-_", Action::UndoTyping, No),
     (Context::Prompt, "ctrl-d", Action::QuitWhenEmpty, No),
     (Context::Transcript, "i enter", Action::Write, Yes),
     (Context::Transcript, "j down", Action::ScrollDown, Yes),
-    (Context::Transcript, "k up", Action::ScrollUp, Yes),
+    (Context::Transcript, "k up", Action::ScrollUp, No),
     (Context::Transcript, "y c", Action::Copy, Yes),
     (Context::Transcript, "r ctrl-r", Action::Retry, Yes),
     (Context::Transcript, "t", Action::Reasoning, No),
     (Context::Transcript, "ctrl-d", Action::HalfPageDown, No),
     (Context::Transcript, "ctrl-u", Action::HalfPageUp, No),
-    (Context::Transcript, "pagedown ctrl-f space", Action::PageDown, No),
+    (
+        Context::Transcript,
+        "pagedown ctrl-f space",
+        Action::PageDown,
+        No,
+    ),
     (Context::Transcript, "pageup ctrl-b", Action::PageUp, No),
     (Context::Transcript, "g home", Action::Top, No),
     (Context::Transcript, "G end", Action::Bottom, Yes),
@@ -124,8 +141,8 @@ const TABLE: &[(Context, &str, Action, Footer)] = &[
     (Context::Pool, "G end pagedown", Action::Bottom, No),
     (Context::Metrics, "+ = ]", Action::WiderWindow, Yes),
     (Context::Metrics, "- [", Action::NarrowerWindow, No),
-    (Context::Metrics, "j down right", Action::ScrollDown, Yes),
-    (Context::Metrics, "k up left", Action::ScrollUp, No),
+    (Context::Metrics, "j down right", Action::NextScope, Yes),
+    (Context::Metrics, "k up left", Action::PreviousScope, No),
     (Context::Metrics, "a", Action::ScopeAll, Yes),
     (Context::Browse, "i", Action::Write, No),
     (Context::Browse, "1", Action::FocusChat, No),
@@ -151,7 +168,7 @@ const TABLE: &[(Context, &str, Action, Footer)] = &[
     (Context::Global, "f1", Action::Help, Yes),
     (Context::Help, "esc ? q f1 enter", Action::Back, Yes),
     (Context::Help, "j down", Action::ScrollDown, Yes),
-    (Context::Help, "k up", Action::ScrollUp, Yes),
+    (Context::Help, "k up", Action::ScrollUp, No),
     (Context::Help, "pagedown space", Action::PageDown, No),
     (Context::Help, "pageup", Action::PageUp, No),
     (Context::Help, "g home", Action::Top, No),
@@ -163,7 +180,7 @@ const TABLE: &[(Context, &str, Action, Footer)] = &[
     (Context::Confirm, "ctrl-c", Action::Interrupt, No),
     (Context::Choose, "enter", Action::Choose, Yes),
     (Context::Choose, "j down tab", Action::ScrollDown, Yes),
-    (Context::Choose, "k up shift-tab", Action::ScrollUp, Yes),
+    (Context::Choose, "k up shift-tab", Action::ScrollUp, No),
     (Context::Choose, "g home", Action::Top, No),
     (Context::Choose, "G end", Action::Bottom, No),
     (Context::Choose, "esc q", Action::Back, Yes),
@@ -188,7 +205,7 @@ pub(crate) struct Keymap {
 /// Keys and what they do, for the help.
 pub(crate) struct HelpLine {
     /// All keys, as people write them.
-    pub(crate) keys: String,
+    pub(crate) keys: Vec<String>,
     /// What they do.
     pub(crate) about: &'static str,
 }
@@ -225,7 +242,11 @@ impl Keymap {
         let mut seen: Vec<&'static str> = Vec::new();
         let mut hints = Vec::new();
         for &asked in context.chain() {
-            for row in self.rows.iter().filter(|row| row.context == asked && row.in_footer) {
+            for row in self
+                .rows
+                .iter()
+                .filter(|row| row.context == asked && row.in_footer)
+            {
                 let hint = row.action.hint();
                 if let (Some(chord), false) = (row.chords.first(), seen.contains(&hint)) {
                     seen.push(hint);
@@ -242,12 +263,7 @@ impl Keymap {
             .iter()
             .filter(|row| row.context == context)
             .map(|row| HelpLine {
-                keys: row
-                    .chords
-                    .iter()
-                    .map(Chord::to_string)
-                    .collect::<Vec<_>>()
-                    .join("  "),
+                keys: row.chords.iter().map(Chord::to_string).collect(),
                 about: row.action.about(),
             })
             .collect()
@@ -269,6 +285,8 @@ impl Keymap {
         let opposite = match row.action {
             Action::MorePermits => Some(Action::FewerPermits),
             Action::WiderWindow => Some(Action::NarrowerWindow),
+            Action::NextScope => Some(Action::PreviousScope),
+            Action::ScrollDown => Some(Action::ScrollUp),
             _ => None,
         };
         match opposite.and_then(|action| self.key_for(row.context, action)) {
@@ -292,7 +310,10 @@ mod tests {
     fn every_key_of_the_table_is_understood() {
         for (context, keys, action, _) in TABLE {
             for written in keys.split(' ') {
-                assert!(Chord::parse(written).is_some(), "{context:?} {action:?}: {written}");
+                assert!(
+                    Chord::parse(written).is_some(),
+                    "{context:?} {action:?}: {written}"
+                );
             }
         }
     }

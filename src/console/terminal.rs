@@ -16,6 +16,7 @@ use ratatui::backend::CrosstermBackend;
 use tokio::sync::mpsc;
 
 pub(crate) use host::RealHost;
+pub(crate) use modes::die;
 pub(crate) use quiet::Quiet;
 
 use self::modes::Modes;
@@ -30,8 +31,8 @@ pub(crate) struct Session {
     pub(crate) terminal: Terminal<Quiet<Output>>,
     pub(crate) host: RealHost,
     pub(crate) signals: mpsc::Receiver<Signal>,
-    /// Dropped last: gives the terminal back.
-    _modes: modes::Guard,
+    /// Gives the terminal back when dropped.
+    pub(crate) modes: modes::Guard,
 }
 
 /// Takes the terminal.
@@ -47,8 +48,11 @@ pub(crate) fn open(settings: &Settings, env: TermEnv) -> Result<Session, Error> 
         .with_hint("use 'llmdeck chat \"question\"' in pipes and scripts"));
     }
     if env.term == "dumb" {
-        return Err(Error::new(ErrorKind::Config, "this terminal (TERM=dumb) cannot draw a screen")
-            .with_hint("use 'llmdeck chat \"question\"'"));
+        return Err(Error::new(
+            ErrorKind::Config,
+            "this terminal (TERM=dumb) cannot draw a screen",
+        )
+        .with_hint("use 'llmdeck chat \"question\"'"));
     }
     let modes = Modes {
         mouse: settings.mouse,
@@ -67,11 +71,14 @@ pub(crate) fn open(settings: &Settings, env: TermEnv) -> Result<Session, Error> 
         terminal,
         host: RealHost::new(output, modes, env),
         signals,
-        _modes: guard,
+        modes: guard,
     })
 }
 
 fn cannot_take(error: &io::Error) -> Error {
-    Error::new(ErrorKind::Config, format!("cannot take the terminal: {error}"))
-        .with_hint("'llmdeck chat \"question\"' works without a screen")
+    Error::new(
+        ErrorKind::Config,
+        format!("cannot take the terminal: {error}"),
+    )
+    .with_hint("'llmdeck chat \"question\"' works without a screen")
 }

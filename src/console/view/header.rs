@@ -43,19 +43,26 @@ pub(crate) fn draw(frame: &mut Frame<'_>, area: Rect, app: &App, look: &Look<'_>
     }
     Line::from(spans).render(area, buffer);
     let at = area.right().saturating_sub(notice_width as u16 + 1);
-    let right = Rect { x: at.max(area.x), ..area }.intersection(area);
+    let right = Rect {
+        x: at.max(area.x),
+        ..area
+    }
+    .intersection(area);
     Line::from(notice).render(right, buffer);
 }
 
 fn width(parts: &[Part]) -> usize {
-    parts.iter().map(|part| spans_width(&part.spans) + 2).sum()
+    let gaps = 2 * parts.len().saturating_sub(1);
+    gaps + parts
+        .iter()
+        .map(|part| spans_width(&part.spans))
+        .sum::<usize>()
 }
 
 /// What has to be said in words, at the right.
 fn notice(app: &App, look: &Look<'_>) -> Vec<Span<'static>> {
-    if let Some(since) = app.frozen {
-        let age = app.now.saturating_duration_since(since).as_secs();
-        return vec![look.span(format!(" frozen {} s ago ", age), Role::Alert)];
+    if app.frozen {
+        return vec![look.span(" frozen ", Role::Alert)];
     }
     if !app.pool.board.instances.is_empty() && app.pool.enabled() == 0 {
         return vec![look.span(" no instance is on ", Role::Alert)];
@@ -73,13 +80,20 @@ fn parts(app: &App, look: &Look<'_>) -> Vec<Part> {
     let instances = board.instances.len();
     let enabled = app.pool.enabled();
     let in_flight: usize = board.instances.iter().map(|i| i.in_flight).sum();
-    let permits: usize = board.instances.iter().filter(|i| i.enabled).map(|i| i.permits).sum();
+    let permits: usize = board
+        .instances
+        .iter()
+        .filter(|i| i.enabled)
+        .map(|i| i.permits)
+        .sum();
     let digits = permits.to_string().len();
     let queue = board.queue.length;
     let value = |text: String, role| look.span(text, role);
     let unit = |text: &'static str| look.span(text, Role::Dim);
     let quiet = Role::Header;
-    let success = minute.success_rate.map_or_else(|| "-".to_owned(), text::percent);
+    let success = minute
+        .success_rate
+        .map_or_else(|| "-".to_owned(), text::percent);
     let success_role = match minute.success_rate {
         Some(rate) if rate < 0.9 => Role::Bad,
         Some(rate) if rate < 0.99 => Role::Warn,
@@ -122,10 +136,16 @@ fn parts(app: &App, look: &Look<'_>) -> Vec<Part> {
         },
         Part {
             rank: 4,
-            spans: vec![value(
-                text::align_right(&text::rate(minute.requests_per_second), 5),
-                quiet,
-            )],
+            spans: vec![
+                value(
+                    text::align_right(
+                        text::rate(minute.requests_per_second).trim_end_matches("/s"),
+                        4,
+                    ),
+                    quiet,
+                ),
+                unit(" req/s"),
+            ],
         },
         Part {
             rank: 2,

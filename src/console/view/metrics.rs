@@ -17,7 +17,7 @@ use crate::console::text;
 use crate::console::theme::Role;
 
 /// The smallest pane in which graphs stand below their captions.
-const ROOMY: (u16, u16) = (40, 15);
+const ROOMY: (u16, u16) = (40, 12);
 /// Columns of the captions where graphs stand beside them.
 const CAPTION: u16 = 14;
 
@@ -38,12 +38,12 @@ struct Graph {
 /// What stands beside the pane's name.
 pub(crate) fn title(app: &App) -> String {
     let scope = match &app.metrics.scope {
-        Scope::All => "all instances".to_owned(),
+        Scope::All => "all".to_owned(),
         Scope::Type(kind) => kind.to_string(),
         Scope::Route(route) => text::display_safe(route.as_str()),
         Scope::Instance(name) => text::display_safe(name.as_str()),
     };
-    format!("{scope} · last {}", window_words(app.metrics.window()))
+    format!("{scope} · {}", window_words(app.metrics.window()))
 }
 
 fn window_words(window: Duration) -> String {
@@ -57,7 +57,11 @@ fn window_words(window: Duration) -> String {
 pub(crate) fn draw(frame: &mut Frame<'_>, area: Rect, app: &App, look: &Look<'_>) -> usize {
     let series = &app.metrics.series;
     let graphs = graphs(series);
-    let failed: Vec<bool> = series.buckets.iter().map(|bucket| bucket.failed > 0).collect();
+    let failed: Vec<bool> = series
+        .buckets
+        .iter()
+        .map(|bucket| bucket.failed > 0)
+        .collect();
     let buffer = frame.buffer_mut();
     if area.width >= ROOMY.0 && area.height >= ROOMY.1 {
         roomy(buffer, area, app, &graphs, &failed, look)
@@ -90,7 +94,9 @@ fn graphs(series: &Series) -> Vec<Graph> {
         Graph {
             caption: "success",
             short: "ok",
-            figure: series.success_rate.map_or_else(|| "-".to_owned(), text::percent),
+            figure: series
+                .success_rate
+                .map_or_else(|| "-".to_owned(), text::percent),
             values: of(&|bucket| {
                 let ended = bucket.successful + bucket.failed;
                 (ended > 0).then(|| bucket.successful as f64 / ended as f64)
@@ -152,17 +158,43 @@ fn roomy(
     let mut y = area.y;
     let step = step_words(series.step);
     for (index, (graph, height)) in graphs.iter().zip(&heights).enumerate() {
-        let right = if index == 0 { step.clone() } else { String::new() };
-        caption(buffer, Rect { y, height: 1, ..area }, graph, &right, look);
+        let right = if index == 0 {
+            step.clone()
+        } else {
+            String::new()
+        };
+        caption(
+            buffer,
+            Rect {
+                y,
+                height: 1,
+                ..area
+            },
+            graph,
+            &right,
+            look,
+        );
         y += 1;
-        let at = Rect { y, height: *height, ..area }.intersection(area);
+        let at = Rect {
+            y,
+            height: *height,
+            ..area
+        }
+        .intersection(area);
         spark(graph, series.newest, failed, *height == 1, look).render(at, buffer);
         y += height + gap;
     }
     y = y.max(area.bottom().saturating_sub(tail.len() as u16));
     for line in tail {
         if y < area.bottom() {
-            line.render(Rect { y, height: 1, ..area }, buffer);
+            line.render(
+                Rect {
+                    y,
+                    height: 1,
+                    ..area
+                },
+                buffer,
+            );
         }
         y += 1;
     }
@@ -210,13 +242,24 @@ fn compact(
         if y >= area.bottom() {
             break;
         }
-        let row = Rect { y, height: 1, ..area };
+        let row = Rect {
+            y,
+            height: 1,
+            ..area
+        };
         Line::from(vec![
             look.span(format!(" {}", text::pad(graph.short, 5)), Role::Dim),
-            look.span(format!(" {}", text::align_right(&graph.figure, 6)), Role::Text),
+            look.span(
+                format!(" {}", text::align_right(&graph.figure, 6)),
+                Role::Text,
+            ),
         ])
         .render(row, buffer);
-        let at = Rect { x: area.x + CAPTION, width, ..row };
+        let at = Rect {
+            x: area.x + CAPTION,
+            width,
+            ..row
+        };
         spark(graph, series.newest, failed, true, look).render(at, buffer);
         y += 1;
     }
@@ -228,14 +271,22 @@ fn compact(
     tail.extend(error_lines(app, room.saturating_sub(1), look));
     for line in tail {
         if y < area.bottom() {
-            line.render(Rect { x: area.x + 1, y, height: 1, width: area.width.saturating_sub(1) }, buffer);
+            line.render(
+                Rect {
+                    x: area.x + 1,
+                    y,
+                    height: 1,
+                    width: area.width.saturating_sub(1),
+                },
+                buffer,
+            );
         }
         y += 1;
     }
     usize::from(width).saturating_sub(1)
 }
 
-/// In a row of its own a graph leaves an eighth free, so that rows do not melt into one another.
+/// In a row of its own a graph leaves an eighth free at the top, so that rows do not melt into one another.
 fn spark<'a>(
     graph: &'a Graph,
     newest: u64,
@@ -246,7 +297,7 @@ fn spark<'a>(
     let mut spark = Spark::new(&graph.values, newest, look.theme, graph.role);
     spark.ascii = look.symbols.ascii;
     spark.max = match (graph.max, one_row) {
-        (Some(max), true) => Some(max * 8.0 / 7.0),
+        (Some(max), true) => Some(max * 1.18),
         (max, _) => max,
     };
     if graph.crosses {
@@ -277,7 +328,7 @@ fn short_percentiles(
     percentiles: Option<Percentiles>,
     look: &Look<'_>,
 ) -> Line<'static> {
-    let mut spans = vec![look.span(text::pad(caption, 6), Role::Dim)];
+    let mut spans = vec![look.span(text::pad(caption, 7), Role::Dim)];
     match percentiles {
         None => spans.push(look.span("-", Role::Dim)),
         Some(times) => {
@@ -316,7 +367,11 @@ fn error_lines(app: &App, width: usize, look: &Look<'_>) -> Vec<Line<'static>> {
             .collect::<Vec<_>>()
             .join(", ")
     };
-    let role = if kinds.is_empty() { Role::Dim } else { Role::Text };
+    let role = if kinds.is_empty() {
+        Role::Dim
+    } else {
+        Role::Text
+    };
     let mut lines = vec![labelled("errors", &words, role, width, look)];
     if let Some(last) = app.metrics.series.last_errors.first() {
         let who = last
@@ -336,7 +391,11 @@ fn error_lines(app: &App, width: usize, look: &Look<'_>) -> Vec<Line<'static>> {
 }
 
 fn labelled(label: &str, said: &str, role: Role, width: usize, look: &Look<'_>) -> Line<'static> {
-    let columns = if width >= usize::from(ROOMY.0) - 2 { 13 } else { 6 };
+    let columns = if width >= usize::from(ROOMY.0) - 2 {
+        13
+    } else {
+        7
+    };
     let said = text::display_safe(said).replace('\n', " ");
     let room = width.saturating_sub(columns);
     Line::from(vec![
@@ -348,6 +407,10 @@ fn labelled(label: &str, said: &str, role: Role, width: usize, look: &Look<'_>) 
 fn scope_metrics(app: &App) -> Option<&LlmMetrics> {
     match &app.metrics.scope {
         Scope::All | Scope::Type(_) | Scope::Route(_) => Some(&app.pool.board.totals),
-        Scope::Instance(name) => app.pool.board.instance(name).map(|instance| &instance.metrics),
+        Scope::Instance(name) => app
+            .pool
+            .board
+            .instance(name)
+            .map(|instance| &instance.metrics),
     }
 }
