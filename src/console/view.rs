@@ -1,5 +1,6 @@
 //! Draws the console: reads the app, writes cells, decides nothing.
 
+mod ascii;
 mod chat;
 mod chrome;
 mod dialog;
@@ -74,6 +75,9 @@ impl Screen {
             }
             Some(Dialog::Choose(list)) => dialog::choose(frame, area, list, &self.look()),
             None => {}
+        }
+        if self.symbols.ascii {
+            ascii::only(frame.buffer_mut());
         }
         drawn
     }
