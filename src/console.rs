@@ -1,5 +1,6 @@
 //! The terminal console.
 
+pub mod clipboard;
 pub mod composer;
 pub mod term_env;
 pub mod text;
