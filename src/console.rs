@@ -10,7 +10,7 @@
 
 mod action;
 mod app;
-mod clipboard;
+pub mod clipboard;
 pub mod composer;
 mod effect;
 mod event;

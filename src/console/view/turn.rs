@@ -48,7 +48,7 @@ impl Block {
         Self {
             question: question_lines(question, style),
             before: Vec::new(),
-            markdown: Markdown::new(),
+            markdown: Markdown::new().ascii(style.look.symbols.ascii),
             pushed: 0,
             after: Vec::new(),
             revision: None,
