@@ -14,21 +14,21 @@ pub(super) struct Packed {
 }
 
 impl Packed {
-    /// Packs a set of histograms.
-    pub(super) fn new(histograms: &[Histogram; Timing::COUNT]) -> Self {
-        let mut bytes = Vec::new();
+    /// Packs a set of histograms, by way of a buffer that is used again and again.
+    pub(super) fn new(histograms: &[Histogram; Timing::COUNT], bytes: &mut Vec<u8>) -> Self {
+        bytes.clear();
         let mut ends = [0; Timing::COUNT];
         for (histogram, end) in histograms.iter().zip(&mut ends) {
             let mut before = 0;
             for (bucket, count) in histogram.iter() {
-                push(&mut bytes, (bucket - before) as u32);
-                push(&mut bytes, count);
+                push(bytes, (bucket - before) as u32);
+                push(bytes, count);
                 before = bucket;
             }
             *end = bytes.len() as u32;
         }
         Self {
-            bytes: bytes.into_boxed_slice(),
+            bytes: Box::from(&bytes[..]),
             ends,
         }
     }
@@ -89,7 +89,7 @@ mod tests {
             for (timing, bucket, count) in values {
                 histograms[timing].add(bucket, count);
             }
-            let packed = Packed::new(&histograms);
+            let packed = Packed::new(&histograms, &mut Vec::new());
             for timing in Timing::ALL {
                 let mut out = Histogram::default();
                 packed.pour(timing, &mut out);

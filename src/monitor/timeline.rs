@@ -70,6 +70,8 @@ pub(super) struct Timeline {
     /// Whether anything was counted in the open second.
     touched: bool,
     rings: [Ring; LEVELS.len()],
+    /// Room to pack in.
+    buffer: Vec<u8>,
 }
 
 impl Timeline {
@@ -81,6 +83,7 @@ impl Timeline {
             histograms: Default::default(),
             touched: false,
             rings: LEVELS.map(|(_, length)| Ring::new(length)),
+            buffer: Vec::new(),
         }
     }
 
@@ -110,12 +113,8 @@ impl Timeline {
         let before = std::mem::replace(&mut self.second, second);
         if self.touched {
             self.touched = false;
-            self.rings[0].put(Slot {
-                number: before,
-                tally: std::mem::take(&mut self.tally),
-                packed: Packed::new(&self.histograms),
-            });
-            self.histograms.iter_mut().for_each(Histogram::clear);
+            let tally = std::mem::take(&mut self.tally);
+            self.put(0, before, tally);
         }
         for (level, (length, _)) in LEVELS.into_iter().enumerate().skip(1) {
             let ended = before / length;
@@ -126,7 +125,8 @@ impl Timeline {
         }
     }
 
-    /// Makes a coarse slot out of the finer ones; none of them has been overwritten yet.
+    /// Makes a coarse slot out of the finer ones; none of them has been overwritten yet. The open second is empty
+    /// when this happens, so its histograms serve to add them up.
     fn finish(&mut self, level: usize, number: u64) {
         let many = LEVELS[level].0 / LEVELS[level - 1].0;
         let parts: Vec<Arc<Slot>> = (number * many..(number + 1) * many)
@@ -136,18 +136,24 @@ impl Timeline {
             return;
         }
         let mut tally = Tally::default();
-        let mut histograms: [Histogram; Timing::COUNT] = Default::default();
         for part in parts {
             tally += &part.tally;
             for timing in Timing::ALL {
-                part.packed.pour(timing, &mut histograms[timing as usize]);
+                part.packed
+                    .pour(timing, &mut self.histograms[timing as usize]);
             }
         }
+        self.put(level, number, tally);
+    }
+
+    /// Finishes a slot out of a tally and the histograms, which it empties.
+    fn put(&mut self, level: usize, number: u64, tally: Tally) {
         self.rings[level].put(Slot {
             number,
             tally,
-            packed: Packed::new(&histograms),
+            packed: Packed::new(&self.histograms, &mut self.buffer),
         });
+        self.histograms.iter_mut().for_each(Histogram::clear);
     }
 
     /// Returns what a window holds, by number of bucket. The newest bucket comes in several parts.
@@ -165,7 +171,7 @@ impl Timeline {
                 Arc::new(Slot {
                     number: self.second,
                     tally: self.tally.clone(),
-                    packed: Packed::new(&self.histograms),
+                    packed: Packed::new(&self.histograms, &mut self.buffer),
                 }),
             ));
         }
@@ -214,7 +220,7 @@ impl Timeline {
             size_of_val(&*ring.slots) + slots.sum::<usize>()
         });
         let open = self.histograms.iter().map(Histogram::heap_bytes);
-        rings.sum::<usize>() + open.sum::<usize>()
+        rings.sum::<usize>() + open.sum::<usize>() + self.buffer.capacity()
     }
 }
 

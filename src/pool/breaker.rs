@@ -67,7 +67,7 @@ const BUCKETS: usize = 10;
 
 /// How the breaker stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum BreakerState {
+pub(crate) enum BreakerState {
     /// Lets everything through.
     Closed,
     /// Lets nothing through until then.
@@ -86,15 +86,15 @@ pub enum BreakerState {
 
 /// What a request carries back to the breaker that let it through.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Pass {
+pub(crate) struct Pass {
     generation: u64,
     /// Whether it is the one probe.
-    pub probe: bool,
+    pub(crate) probe: bool,
 }
 
 /// The breaker of one instance.
 #[derive(Clone, Debug)]
-pub struct Breaker {
+pub(crate) struct Breaker {
     settings: BreakerSettings,
     born: Instant,
     state: BreakerState,
@@ -118,7 +118,7 @@ struct Bucket {
 
 impl Breaker {
     /// Makes a closed breaker.
-    pub fn new(settings: BreakerSettings, now: Instant) -> Self {
+    pub(crate) fn new(settings: BreakerSettings, now: Instant) -> Self {
         Self {
             born: now,
             settings,
@@ -134,7 +134,7 @@ impl Breaker {
     }
 
     /// Returns how it stands; an open time that is over counts as half-open.
-    pub fn state(&self, now: Instant) -> BreakerState {
+    pub(crate) fn state(&self, now: Instant) -> BreakerState {
         match self.state {
             BreakerState::Open { until } if until <= now => {
                 BreakerState::HalfOpen { probing: false }
@@ -144,12 +144,12 @@ impl Breaker {
     }
 
     /// Tells whether everything is let through.
-    pub fn is_closed(&self) -> bool {
+    pub(crate) fn is_closed(&self) -> bool {
         self.state == BreakerState::Closed
     }
 
     /// Tells whether a request may go now.
-    pub fn admits(&self, now: Instant) -> bool {
+    pub(crate) fn admits(&self, now: Instant) -> bool {
         match self.state(now) {
             BreakerState::Closed => true,
             BreakerState::HalfOpen { probing } => !probing,
@@ -158,7 +158,7 @@ impl Breaker {
     }
 
     /// Returns when it may let something through, when only time is needed for that.
-    pub fn opens_door_at(&self, now: Instant) -> Option<Instant> {
+    pub(crate) fn opens_door_at(&self, now: Instant) -> Option<Instant> {
         match self.state(now) {
             BreakerState::Open { until } => Some(until),
             BreakerState::Closed | BreakerState::HalfOpen { .. } | BreakerState::Forced => None,
@@ -166,7 +166,7 @@ impl Breaker {
     }
 
     /// Lets a request through. In a panic it may be called while open; that request is no probe.
-    pub fn pass(&mut self, now: Instant) -> Pass {
+    pub(crate) fn pass(&mut self, now: Instant) -> Pass {
         let probe = match self.state(now) {
             BreakerState::HalfOpen { probing: false } => {
                 if matches!(self.state, BreakerState::Open { .. }) {
@@ -187,7 +187,7 @@ impl Breaker {
     }
 
     /// Takes the first token of a request: what a probe waits for. Tells whether it closed the breaker.
-    pub fn first_token(&mut self, pass: &mut Pass, now: Instant) -> bool {
+    pub(crate) fn first_token(&mut self, pass: &mut Pass, now: Instant) -> bool {
         if pass.generation != self.generation {
             return false;
         }
@@ -212,7 +212,7 @@ impl Breaker {
     }
 
     /// Takes a proper end.
-    pub fn success(&mut self, mut pass: Pass, now: Instant) {
+    pub(crate) fn success(&mut self, mut pass: Pass, now: Instant) {
         // An answer without a first token (an empty but proper one) is as good.
         self.first_token(&mut pass, now);
         if pass.generation == self.generation && self.is_closed() {
@@ -222,7 +222,13 @@ impl Breaker {
     }
 
     /// Takes a failure; `halves` is 2 for a whole one and 1 for half. Tells whether it opened the breaker.
-    pub fn failure(&mut self, pass: Pass, halves: u32, now: Instant, rng: &mut impl Rng) -> bool {
+    pub(crate) fn failure(
+        &mut self,
+        pass: Pass,
+        halves: u32,
+        now: Instant,
+        rng: &mut impl Rng,
+    ) -> bool {
         if pass.generation != self.generation || !self.settings.enabled {
             return false;
         }
@@ -251,7 +257,7 @@ impl Breaker {
     }
 
     /// Takes an end that says nothing (cancelled, a 429, the caller's mistake): frees the probe's place.
-    pub fn nothing(&mut self, pass: Pass) {
+    pub(crate) fn nothing(&mut self, pass: Pass) {
         if pass.generation == self.generation
             && pass.probe
             && let BreakerState::HalfOpen { probing } = &mut self.state
@@ -261,7 +267,13 @@ impl Breaker {
     }
 
     /// Takes how a first token compared with the other instances'. Tells whether it opened the breaker.
-    pub fn pace(&mut self, pass: Pass, slow: bool, now: Instant, rng: &mut impl Rng) -> bool {
+    pub(crate) fn pace(
+        &mut self,
+        pass: Pass,
+        slow: bool,
+        now: Instant,
+        rng: &mut impl Rng,
+    ) -> bool {
         if pass.generation != self.generation || !self.is_closed() {
             return false;
         }
@@ -277,13 +289,13 @@ impl Breaker {
     }
 
     /// Opens it by hand.
-    pub fn force_open(&mut self) {
+    pub(crate) fn force_open(&mut self) {
         self.generation += 1;
         self.state = BreakerState::Forced;
     }
 
     /// Closes it by hand and forgets everything.
-    pub fn reset(&mut self) {
+    pub(crate) fn reset(&mut self) {
         let (settings, generation, opened) = (self.settings.clone(), self.generation, self.opened);
         *self = Self::new(settings, self.born);
         self.generation = generation + 1;
@@ -291,23 +303,23 @@ impl Breaker {
     }
 
     /// Makes it ask with one probe first.
-    pub fn half_open(&mut self) {
+    pub(crate) fn half_open(&mut self) {
         self.generation += 1;
         self.state = BreakerState::HalfOpen { probing: false };
     }
 
     /// Returns failures in a row, rounded down.
-    pub fn consecutive_failures(&self) -> u32 {
+    pub(crate) fn consecutive_failures(&self) -> u32 {
         self.consecutive_halves / 2
     }
 
     /// Returns how often it has opened.
-    pub fn opened(&self) -> u64 {
+    pub(crate) fn opened(&self) -> u64 {
         self.opened
     }
 
     /// Returns the share of the permits that slow start allows now, 0 to 1.
-    pub fn slow_start_share(&self, now: Instant) -> f64 {
+    pub(crate) fn slow_start_share(&self, now: Instant) -> f64 {
         let Some(closed_at) = self.closed_at else {
             return 1.0;
         };
@@ -318,13 +330,8 @@ impl Breaker {
         (now.duration_since(closed_at).as_secs_f64() / ramp).clamp(0.1, 1.0)
     }
 
-    /// Returns what it was set to.
-    pub fn settings(&self) -> &BreakerSettings {
-        &self.settings
-    }
-
     /// Tells whether something failed lately: any failure in a row, or in the window.
-    pub fn is_failing(&self, now: Instant) -> bool {
+    pub(crate) fn is_failing(&self, now: Instant) -> bool {
         let (ok, failed) = self.counts(now);
         self.consecutive_halves > 0 || (failed > 0 && failed * 10 >= ok)
     }

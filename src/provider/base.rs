@@ -190,7 +190,7 @@ impl Upstream {
         })
     }
 
-    /// Sends a chat and waits for the response's headers.
+    /// Sends a chat and waits for the response's headers, whatever they say.
     pub(super) async fn post(&self, body: Bytes, streaming: bool) -> Result<Response, Error> {
         let path = wire::chat_path(self.provider_type);
         let mut request = Request::new(Method::POST, self.address.join(path));
@@ -208,8 +208,7 @@ impl Upstream {
         }
         headers.extend(self.credentials.headers()?);
         *request.body_mut() = Some(body.into());
-        let response = self.execute(request).await?;
-        self.accept(response).await
+        self.execute(request).await
     }
 
     async fn get(&self, path: &str) -> Result<SmallAnswer, Error> {
@@ -269,7 +268,7 @@ impl Upstream {
     }
 
     /// Lets pass what is an answer, and turns everything else into an error.
-    async fn accept(&self, response: Response) -> Result<Response, Error> {
+    pub(super) async fn accept(&self, response: Response) -> Result<Response, Error> {
         let status = response.status();
         if status.is_redirection() {
             let target = response

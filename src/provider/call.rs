@@ -92,6 +92,7 @@ impl Call {
             Ok(response) => response?,
             Err(_) => return Err(patience.exhausted(limit)),
         };
+        let response = upstream.accept(response).await?;
         let headers = response.headers();
         let head = ResponseHead {
             upstream_request_id: REQUEST_ID_HEADERS

@@ -109,7 +109,7 @@ fn tls(chain: &[&(dyn StdError + 'static)], place: &Place) -> Option<Error> {
         rustls::Error::InvalidCertificate(certificate) => match certificate {
             CertificateError::UnknownIssuer => (
                 format!("the certificate of {host} is signed by an authority unknown to this machine"),
-                "set ca_file to the authority's certificate (PEM), or install it on this machine".to_owned(),
+                "set ca_file to the authority's certificate (PEM), or install it on this machine (package ca-certificates)".to_owned(),
             ),
             CertificateError::Expired | CertificateError::ExpiredContext { .. } => (
                 format!("the certificate of {host} has expired"),

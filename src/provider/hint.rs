@@ -16,17 +16,10 @@ pub(super) fn better_hint(upstream: &Upstream, error: &Error) -> Option<String> 
             "instance {} has no key; give it one in the config or by its variable",
             upstream.name
         )),
-        ErrorKind::Network if error.status() == Some(407) => {
-            Some("put user and password into the proxy variable: http://user:password@host:port".to_owned())
-        }
-        ErrorKind::NotFoundModel if upstream.provider_type == ProviderType::Ollama => {
-            Some("get it with 'ollama pull MODEL'; 'llmdeck check' shows what is there".to_owned())
-        }
-        ErrorKind::QuotaExhausted
-            if upstream.provider_type == ProviderType::ZhipuAi && error.code() == Some("1113") =>
-        {
-            Some("top up the account; a Coding Plan key needs the base_url that ends in /api/coding/paas/v4".to_owned())
-        }
+        ErrorKind::Network if error.status() == Some(407) => Some(
+            "put user and password into the proxy variable: http://user:password@host:port"
+                .to_owned(),
+        ),
         _ => None,
     }
 }

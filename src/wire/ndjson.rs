@@ -64,10 +64,9 @@ impl<D: Documents> Decode for NdjsonDecoder<D> {
             *over = reader.ending().is_settled();
             Ok(())
         });
-        fed.map_err(|error| {
+        fed.inspect_err(|_| {
             self.over = true;
             self.reader.ending().give_up(out);
-            error
         })
     }
 

@@ -6,14 +6,13 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 
-pub(super) use request::encode;
+pub(super) use request::{arguments, encode};
 
 use super::classify::in_band;
 use super::ending::Ending;
 use super::json::{self, is_truthy_raw};
 use super::lenient::{Count, List, Object, Text};
 use super::ndjson::Documents;
-use super::openai::{bad_json, cut_off};
 use super::tools::{Piece, ToolCalls};
 use super::whole::Whole;
 use crate::base::{Chunk, Error, ProviderType, ToolArguments, Usage};
@@ -44,7 +43,7 @@ impl Ollama {
                 index: Some(self.calls),
                 id: call.id.0,
                 name: function.name.0,
-                arguments: Some(arguments(function.arguments.as_deref())?),
+                arguments: Some(received_arguments(function.arguments.as_deref())?),
             };
             self.calls += 1;
             self.tools.push(piece, &mut self.ending, out)?;
@@ -83,7 +82,7 @@ impl Ollama {
     }
 }
 
-fn arguments(raw: Option<&RawValue>) -> Result<ToolArguments, Error> {
+fn received_arguments(raw: Option<&RawValue>) -> Result<ToolArguments, Error> {
     let Some(raw) = raw else {
         return Ok(ToolArguments::Json(Value::Object(Map::new())));
     };
@@ -99,18 +98,7 @@ fn arguments(raw: Option<&RawValue>) -> Result<ToolArguments, Error> {
 
 impl Documents for Ollama {
     fn document(&mut self, line: &[u8], at_end: bool, out: &mut Vec<Chunk>) -> Result<(), Error> {
-        let document = match line.first() {
-            Some(b'{') => json::read::<Document>(line),
-            _ => None,
-        };
-        let Some(document) = document else {
-            let is_json = json::read::<serde::de::IgnoredAny>(line).is_some();
-            return Err(if at_end && !is_json {
-                cut_off()
-            } else {
-                bad_json()
-            });
-        };
+        let document: Document = json::read_object(line, at_end)?;
         if document.error.as_deref().is_some_and(is_truthy_raw) {
             let told = json::read_tree(line).unwrap_or_default();
             return Err(in_band(ProviderType::Ollama, &told));

@@ -42,7 +42,8 @@ impl Decode for SniffDecoder {
         }
         self.seen.extend_from_slice(bytes);
         let is_filler = |byte: &u8| byte.is_ascii_whitespace() || b"\xef\xbb\xbf".contains(byte);
-        let first = self.seen.iter().copied().find(|byte| !is_filler(byte));
+        let looked_at = self.seen.iter().take(self.max_line);
+        let first = looked_at.copied().find(|byte| !is_filler(byte));
         if first.is_none() && self.seen.len() < self.max_line {
             return Ok(());
         }

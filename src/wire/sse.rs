@@ -63,10 +63,9 @@ impl<S: Shape> Decode for SseDecoder<S> {
             *over = shape.ending().is_settled();
             Ok(())
         });
-        fed.map_err(|error| {
+        fed.inspect_err(|_| {
             self.over = true;
             self.shape.ending().give_up(out);
-            error
         })
     }
 

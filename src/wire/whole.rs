@@ -45,7 +45,7 @@ impl<W: Whole> Decode for WholeDecoder<W> {
             rest = bytes.trim_ascii_start();
             let (blanks, _) = bytes.split_at(bytes.len() - rest.len());
             // Some servers send blank lines while the request waits in their queue.
-            let lines = blanks.iter().filter(|byte| **byte == b'\n').count();
+            let lines = memchr::memchr_iter(b'\n', blanks).count();
             out.extend(std::iter::repeat_n(Chunk::KeepAlive, lines));
         }
         if self.body.len() + rest.len() > self.most {

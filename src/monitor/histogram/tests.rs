@@ -42,7 +42,9 @@ proptest! {
             prop_oneof![0..1_000_u64, 1_000..1_000_000_u64, 1_000_000..90_000_000_u64], 1..400),
     ) {
         let mut histogram = Histogram::default();
-        values.iter().for_each(|value| histogram.record(*value));
+        for value in &values {
+            histogram.record(*value);
+        }
         values.sort_unstable();
         let got = histogram.percentiles().unwrap();
         prop_assert_eq!(got.count, values.len() as u64);

@@ -159,7 +159,9 @@ proptest! {
             prop_assert_eq!(tally.successful, expected.len() as u64);
             prop_assert_eq!(tally.total_micros, expected.iter().map(|second| second + 1).sum::<u64>());
             let mut wanted = Histogram::default();
-            expected.iter().for_each(|second| wanted.record(second + 1));
+            for second in expected {
+                wanted.record(second + 1);
+            }
             prop_assert_eq!(scratch.percentiles(), wanted.percentiles());
         }
     }

@@ -10,7 +10,7 @@ use super::*;
 use crate::base::ErrorKind;
 
 /// How soon the other side must notice.
-const SOON: Duration = Duration::from_millis(500);
+const SOON: Duration = Duration::from_secs(2);
 
 #[tokio::test]
 async fn a_stream_dropped_inside_the_answer_closes_its_connection() {
@@ -80,11 +80,12 @@ async fn a_connection_is_used_again_after_the_end_of_an_answer() {
 
 #[tokio::test]
 async fn what_follows_the_end_is_drained_without_delaying_the_end() {
+    const LATE: Duration = Duration::from_millis(400);
     let server = Server::start(|mut peer| async move {
         while peer.request().await.is_some() {
             let all = format!("{}{}", event("x"), ending());
             peer.send(format!("{SSE}{}", framed(&all))).await;
-            tokio::time::sleep(Duration::from_millis(100)).await;
+            tokio::time::sleep(LATE).await;
             peer.send(format!("{}0\r\n\r\n", framed(": bye\n\n"))).await;
         }
     })
@@ -92,12 +93,8 @@ async fn what_follows_the_end_is_drained_without_delaying_the_end() {
     let upstream = openai(&server.url());
     let begin = tokio::time::Instant::now();
     assert_eq!(collect(upstream.stream(&request())).await.text(), "x");
-    assert!(
-        begin.elapsed() < Duration::from_millis(90),
-        "{:?}",
-        begin.elapsed()
-    );
-    tokio::time::sleep(Duration::from_millis(150)).await;
+    assert!(begin.elapsed() < LATE, "{:?}", begin.elapsed());
+    tokio::time::sleep(LATE * 3 / 2).await;
     assert_eq!(collect(upstream.stream(&request())).await.text(), "x");
     assert_eq!(server.connections(), 1);
 }

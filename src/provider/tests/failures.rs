@@ -55,6 +55,31 @@ async fn a_key_that_the_server_quotes_is_taken_out() {
 }
 
 #[tokio::test]
+async fn a_refusal_that_hangs_is_still_that_refusal() {
+    let server = Server::start(|mut peer| async move {
+        peer.request().await;
+        peer.send("HTTP/1.1 503 Service Unavailable\r\ncontent-length: 100\r\n\r\nbusy")
+            .await;
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    })
+    .await;
+    let mut settings = settings(ProviderType::OpenAi, &server.url());
+    settings.timeouts.first_token = Duration::from_millis(50);
+    let outcome = collect(build(settings, &http()).unwrap().stream(&request())).await;
+    assert_eq!(outcome.error().kind(), ErrorKind::Overloaded);
+}
+
+#[tokio::test]
+async fn a_missing_key_is_called_missing_and_not_wrong() {
+    let server = Server::saying(json("401 Unauthorized", "{}")).await;
+    let mut settings = settings(ProviderType::OpenAi, &server.url());
+    settings.key = None;
+    let outcome = collect(build(settings, &http()).unwrap().stream(&request())).await;
+    assert_eq!(outcome.error().kind(), ErrorKind::Auth);
+    assert!(outcome.error().hint().contains("one has no key"));
+}
+
+#[tokio::test]
 async fn only_the_beginning_of_an_endless_refusal_is_read() {
     let server = Server::start(|mut peer| async move {
         peer.request().await;

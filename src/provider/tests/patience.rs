@@ -69,7 +69,9 @@ async fn silence_after_the_headers_is_no_first_token_whatever_idle_says() {
 #[tokio::test]
 async fn comments_are_no_first_token() {
     let server = trickling(SSE.to_owned(), ": keep-alive\n\n").await;
-    let upstream = patient(&server.url(), |timeouts| timeouts.first_token = SHORT);
+    let upstream = patient(&server.url(), |timeouts| {
+        timeouts.first_token = Duration::from_millis(300);
+    });
     let outcome = collect(upstream.stream(&request())).await;
     assert_eq!(outcome.error().kind(), ErrorKind::TimeoutFirstToken);
     assert!(outcome.chunks.contains(&Chunk::KeepAlive));
@@ -89,14 +91,14 @@ async fn comments_inside_the_answer_are_a_sign_of_life_until_the_whole_takes_too
     let beginning = format!("{SSE}{}", framed(&event("so")));
     let server = trickling(beginning, ": keep-alive\n\n").await;
     let upstream = patient(&server.url(), |timeouts| {
-        timeouts.idle = SHORT;
-        timeouts.total = Duration::from_millis(200);
+        timeouts.idle = Duration::from_millis(400);
+        timeouts.total = Duration::from_millis(700);
     });
     let begin = tokio::time::Instant::now();
     let outcome = collect(upstream.stream(&request())).await;
     assert_eq!(outcome.error().kind(), ErrorKind::Deadline);
     assert!(outcome.error().message().contains("timeouts.total"));
-    assert!(begin.elapsed() >= Duration::from_millis(200));
+    assert!(begin.elapsed() >= Duration::from_millis(700));
 }
 
 #[tokio::test]
@@ -152,4 +154,32 @@ async fn a_slow_reader_is_not_a_silent_server() {
         stream.next().await,
         Some(Ok(Chunk::Finish { .. }))
     ));
+}
+
+/// Reads slower than the server sends, so that bytes are always there; returns the error at the end.
+async fn sip(mut stream: ChatStream) -> Error {
+    loop {
+        match stream.next().await.expect("no end without an error") {
+            Ok(_) => tokio::time::sleep(Duration::from_millis(5)).await,
+            Err(error) => return error,
+        }
+    }
+}
+
+#[tokio::test]
+async fn comments_that_are_always_there_do_not_stop_the_clock() {
+    let comments = framed(": still here\n\n").repeat(200);
+    let server = Server::saying(format!("{SSE}{comments}0\r\n\r\n")).await;
+    let upstream = patient(&server.url(), |timeouts| timeouts.first_token = SHORT);
+    let error = sip(upstream.stream(&request())).await;
+    assert_eq!(error.kind(), ErrorKind::TimeoutFirstToken);
+}
+
+#[tokio::test]
+async fn text_that_is_always_there_does_not_stop_the_clock() {
+    let text = framed(&event("and ")).repeat(40);
+    let server = Server::saying(format!("{SSE}{text}0\r\n\r\n")).await;
+    let upstream = patient(&server.url(), |timeouts| timeouts.total = SHORT);
+    let error = sip(upstream.stream(&request())).await;
+    assert_eq!(error.kind(), ErrorKind::Deadline);
 }

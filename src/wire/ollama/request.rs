@@ -183,7 +183,7 @@ fn embedded_image(part: &Value) -> Option<&str> {
 }
 
 /// Returns the arguments as the object that Ollama insists on.
-fn arguments(arguments: &ToolArguments) -> Value {
+pub(in crate::wire) fn arguments(arguments: &ToolArguments) -> Value {
     match arguments.parse() {
         Ok(object @ Value::Object(_)) => object,
         Ok(Value::Null) => json!({}),
