@@ -60,7 +60,10 @@ async fn a_queueing_instance_answers_all_it_can_hold_and_says_busy_beyond() {
 
 #[tokio::test]
 async fn who_asks_again_after_reading_the_end_is_never_one_too_many() {
-    let sim = Sim::new(OpenAi, |profile| profile.concurrency = Some(1));
+    let sim = Sim::new(OpenAi, |profile| {
+        profile.concurrency = Some(1);
+        profile.length = Some(Spread::exactly(10.0));
+    });
     for _ in 0..25 {
         sim.answer(true).await.1.unwrap();
         sim.answer(false).await.1.unwrap();
