@@ -24,8 +24,8 @@ use super::state::pool::Pool;
 use super::state::scroll::Scroll;
 use super::state::toast::{Toast, Tone};
 use super::{Context, Strategy};
-pub(crate) use chat::is_worth_retrying;
 use crate::base::{Board, Changed, DeckEvent, Error, Scope, Series};
+pub(crate) use chat::is_worth_retrying;
 
 /// The name under which the console gives commands.
 pub(crate) const BY: &str = "console";

@@ -84,7 +84,12 @@ use Footer::{No, Yes};
 /// The table: context, keys (the first one is shown in the footer), action. Order is importance.
 const TABLE: &[(Context, &str, Action, Footer)] = &[
     (Context::Prompt, "enter", Action::Send, Yes),
-    (Context::Prompt, "ctrl-j shift-enter alt-enter", Action::Newline, Yes),
+    (
+        Context::Prompt,
+        "ctrl-j shift-enter alt-enter",
+        Action::Newline,
+        Yes,
+    ),
     (Context::Prompt, "up", Action::Up, No),
     (Context::Prompt, "down", Action::Down, No),
     (Context::Prompt, "ctrl-r", Action::Retry, No),
@@ -102,7 +107,12 @@ const TABLE: &[(Context, &str, Action, Footer)] = &[
     (Context::Transcript, "t", Action::Reasoning, No),
     (Context::Transcript, "ctrl-d", Action::HalfPageDown, No),
     (Context::Transcript, "ctrl-u", Action::HalfPageUp, No),
-    (Context::Transcript, "pagedown ctrl-f space", Action::PageDown, No),
+    (
+        Context::Transcript,
+        "pagedown ctrl-f space",
+        Action::PageDown,
+        No,
+    ),
     (Context::Transcript, "pageup ctrl-b", Action::PageUp, No),
     (Context::Transcript, "g home", Action::Top, No),
     (Context::Transcript, "G end", Action::Bottom, Yes),
@@ -225,7 +235,11 @@ impl Keymap {
         let mut seen: Vec<&'static str> = Vec::new();
         let mut hints = Vec::new();
         for &asked in context.chain() {
-            for row in self.rows.iter().filter(|row| row.context == asked && row.in_footer) {
+            for row in self
+                .rows
+                .iter()
+                .filter(|row| row.context == asked && row.in_footer)
+            {
                 let hint = row.action.hint();
                 if let (Some(chord), false) = (row.chords.first(), seen.contains(&hint)) {
                     seen.push(hint);
@@ -292,7 +306,10 @@ mod tests {
     fn every_key_of_the_table_is_understood() {
         for (context, keys, action, _) in TABLE {
             for written in keys.split(' ') {
-                assert!(Chord::parse(written).is_some(), "{context:?} {action:?}: {written}");
+                assert!(
+                    Chord::parse(written).is_some(),
+                    "{context:?} {action:?}: {written}"
+                );
             }
         }
     }

@@ -168,8 +168,10 @@ impl Console {
             Effect::Cancel(id) => self.streams.cancel(id),
             Effect::Command { command, undoing } => {
                 let done = self.deck.command(command, BY);
-                self.jobs
-                    .push(done.map(move |result| Event::Commanded { result, undoing }).boxed());
+                self.jobs.push(
+                    done.map(move |result| Event::Commanded { result, undoing })
+                        .boxed(),
+                );
             }
             Effect::Copy(text) => {
                 let copied = Event::Copied(host.copy(&text));
@@ -272,18 +274,27 @@ impl Console {
     /// Reads the figures that the screen shows.
     fn figures(&mut self) -> Event {
         let wanted = self.app.figures();
-        let series = self.deck.series(&wanted.scope, wanted.window, wanted.buckets);
-        let minute = self.deck.series(&Scope::All, refresh::MINUTE, refresh::MINUTE_BUCKETS);
-        self.refresh.figures_read(Instant::now(), series.step, self.app.metrics.moves());
+        let series = self
+            .deck
+            .series(&wanted.scope, wanted.window, wanted.buckets);
+        let minute = self
+            .deck
+            .series(&Scope::All, refresh::MINUTE, refresh::MINUTE_BUCKETS);
+        self.refresh
+            .figures_read(Instant::now(), series.step, self.app.metrics.moves());
         Event::Series(Box::new(series), Box::new(minute))
     }
 
     /// Tells when to wake without anything coming in.
     fn wake(&self) -> Option<Instant> {
-        [self.pace.deadline(), self.refresh.deadline(), self.app.deadline()]
-            .into_iter()
-            .flatten()
-            .min()
+        [
+            self.pace.deadline(),
+            self.refresh.deadline(),
+            self.app.deadline(),
+        ]
+        .into_iter()
+        .flatten()
+        .min()
     }
 
     fn draw<B: Backend>(&mut self, terminal: &mut Terminal<B>) -> Result<(), Error> {
@@ -308,6 +319,9 @@ impl Console {
 }
 
 fn cannot_draw(error: &impl std::error::Error) -> Error {
-    Error::new(ErrorKind::Config, format!("cannot draw on the terminal: {error}"))
-        .with_hint("'llmdeck chat \"question\"' works without a screen")
+    Error::new(
+        ErrorKind::Config,
+        format!("cannot draw on the terminal: {error}"),
+    )
+    .with_hint("'llmdeck chat \"question\"' works without a screen")
 }

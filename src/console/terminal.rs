@@ -47,8 +47,11 @@ pub(crate) fn open(settings: &Settings, env: TermEnv) -> Result<Session, Error> 
         .with_hint("use 'llmdeck chat \"question\"' in pipes and scripts"));
     }
     if env.term == "dumb" {
-        return Err(Error::new(ErrorKind::Config, "this terminal (TERM=dumb) cannot draw a screen")
-            .with_hint("use 'llmdeck chat \"question\"'"));
+        return Err(Error::new(
+            ErrorKind::Config,
+            "this terminal (TERM=dumb) cannot draw a screen",
+        )
+        .with_hint("use 'llmdeck chat \"question\"'"));
     }
     let modes = Modes {
         mouse: settings.mouse,
@@ -72,6 +75,9 @@ pub(crate) fn open(settings: &Settings, env: TermEnv) -> Result<Session, Error> 
 }
 
 fn cannot_take(error: &io::Error) -> Error {
-    Error::new(ErrorKind::Config, format!("cannot take the terminal: {error}"))
-        .with_hint("'llmdeck chat \"question\"' works without a screen")
+    Error::new(
+        ErrorKind::Config,
+        format!("cannot take the terminal: {error}"),
+    )
+    .with_hint("'llmdeck chat \"question\"' works without a screen")
 }

@@ -7,9 +7,9 @@ mod footer;
 mod header;
 mod help;
 mod layout;
+pub mod markdown;
 mod metrics;
 mod pool;
-pub mod markdown;
 pub mod spark;
 mod state_word;
 mod transcript;
@@ -128,7 +128,10 @@ impl Screen {
         let area = frame.area();
         let style = self.theme.style(Role::Warn);
         let words = ["too small:", "llmdeck", "needs", "36x9"];
-        for (row, chunk) in wrap_words(&words, usize::from(area.width)).iter().enumerate() {
+        for (row, chunk) in wrap_words(&words, usize::from(area.width))
+            .iter()
+            .enumerate()
+        {
             if row < usize::from(area.height) {
                 let at = Rect::new(area.x, area.y + row as u16, area.width, 1);
                 Line::from(Span::styled(chunk.clone(), style)).render(at, frame.buffer_mut());

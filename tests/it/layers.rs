@@ -46,7 +46,10 @@ fn sources(folder: &Path, found: &mut Vec<PathBuf>) {
 /// Returns the code of a file without its tests, which may use anything, and without comments.
 fn code(path: &Path) -> String {
     let text = fs::read_to_string(path).unwrap();
-    let code = text.split("#[cfg(test)]\nmod tests {").next().unwrap_or_default();
+    let code = text
+        .split("#[cfg(test)]\nmod tests {")
+        .next()
+        .unwrap_or_default();
     code.lines()
         .filter(|line| !line.trim_start().starts_with("//"))
         .collect::<Vec<_>>()
@@ -73,7 +76,11 @@ fn used(code: &str) -> Vec<String> {
                 }
             }
         } else {
-            found.push(rest.chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect());
+            found.push(
+                rest.chars()
+                    .take_while(|c| c.is_alphanumeric() || *c == '_')
+                    .collect(),
+            );
         }
     }
     found
@@ -98,7 +105,10 @@ fn imports_go_only_downward() {
             .get(module)
             .unwrap_or_else(|| panic!("module '{module}' is not in the table of layers"));
         for used in used(&code(&path)) {
-            if used != module && rules.contains_key(used.as_str()) && !allowed.contains(&used.as_str()) {
+            if used != module
+                && rules.contains_key(used.as_str())
+                && !allowed.contains(&used.as_str())
+            {
                 wrong.push(format!("{}: {module} uses {used}", relative.display()));
             }
         }
@@ -131,7 +141,16 @@ fn inside_the_console_state_knows_no_colour_no_terminal_and_no_clock() {
     let mut wrong = Vec::new();
     for path in files.into_iter().filter(|path| path.exists()) {
         let code = code(&path);
-        for forbidden in ["console::view", "console::theme", "super::view", "super::theme", "Instant::now", "SystemTime::now", "ratatui::style", "crossterm::terminal"] {
+        for forbidden in [
+            "console::view",
+            "console::theme",
+            "super::view",
+            "super::theme",
+            "Instant::now",
+            "SystemTime::now",
+            "ratatui::style",
+            "crossterm::terminal",
+        ] {
             if code.contains(forbidden) {
                 wrong.push(format!("{} uses {forbidden}", path.display()));
             }

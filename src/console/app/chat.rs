@@ -14,7 +14,10 @@ impl App {
             return Vec::new();
         }
         if self.chat.running().is_some() {
-            self.say("an answer is coming in; Esc stops it, then send", Tone::Note);
+            self.say(
+                "an answer is coming in; Esc stops it, then send",
+                Tone::Note,
+            );
             return Vec::new();
         }
         let question = question.to_owned();
@@ -61,11 +64,7 @@ impl App {
     }
 
     /// Takes a piece of an answer.
-    pub(super) fn piece(
-        &mut self,
-        id: ReplyId,
-        piece: Result<Box<Chunk>, Error>,
-    ) -> Vec<Effect> {
+    pub(super) fn piece(&mut self, id: ReplyId, piece: Result<Box<Chunk>, Error>) -> Vec<Effect> {
         let Some(reply) = self.chat.reply_mut(id).filter(|reply| reply.is_running()) else {
             return Vec::new();
         };

@@ -42,7 +42,10 @@ impl App {
         let permits = instance.permits.saturating_add_signed(by).max(1);
         if permits == instance.permits {
             self.say(
-                format!("{} keeps its one permit; Space switches it off", instance.name),
+                format!(
+                    "{} keeps its one permit; Space switches it off",
+                    instance.name
+                ),
                 Tone::Note,
             );
             return Vec::new();

@@ -127,7 +127,10 @@ mod tests {
             ("ctrl-home", "Ctrl-Home"),
             ("pageup", "PgUp"),
         ] {
-            assert_eq!(Chord::parse(written).map(|c| c.to_string()).as_deref(), Some(shown));
+            assert_eq!(
+                Chord::parse(written).map(|c| c.to_string()).as_deref(),
+                Some(shown)
+            );
         }
         assert_eq!(Chord::parse("nonsense"), None);
     }

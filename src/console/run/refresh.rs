@@ -41,7 +41,10 @@ impl Refresh {
     pub(crate) fn heard(&mut self, now: Instant) {
         self.board_again = true;
         sooner(&mut self.board_at, now.max(self.board_last + BOARD_EVERY));
-        sooner(&mut self.figures_at, now.max(self.figures_last + FIGURES_EVERY));
+        sooner(
+            &mut self.figures_at,
+            now.max(self.figures_last + FIGURES_EVERY),
+        );
     }
 
     /// Other figures are wanted.

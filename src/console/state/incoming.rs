@@ -34,7 +34,9 @@ mod tests {
     #[test]
     fn a_line_end_split_over_two_pieces_is_one_line_end() {
         let mut incoming = Incoming::default();
-        let text = ["a\r", "\nb\r", "c"].map(|piece| incoming.piece(piece)).concat();
+        let text = ["a\r", "\nb\r", "c"]
+            .map(|piece| incoming.piece(piece))
+            .concat();
         assert_eq!(text, "a\nb\nc");
     }
 }

@@ -55,7 +55,10 @@ impl Metrics {
             Scope::All | Scope::Type(_) | Scope::Route(_) => 0,
         };
         let next = place.saturating_add_signed(by).min(board.instances.len());
-        self.scope = match next.checked_sub(1).and_then(|index| board.instances.get(index)) {
+        self.scope = match next
+            .checked_sub(1)
+            .and_then(|index| board.instances.get(index))
+        {
             Some(instance) => Scope::Instance(instance.name.clone()),
             None => Scope::All,
         };

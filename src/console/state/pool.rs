@@ -80,16 +80,20 @@ impl Pool {
     /// Tells whether time alone changes the picture (a countdown is shown).
     pub(crate) fn counts_down(&self) -> bool {
         self.board.queue.length > 0
-            || self.board.instances.iter().any(|instance| match instance.state {
-                InstanceState::Cooling(_) | InstanceState::Open(_) => true,
-                InstanceState::On
-                | InstanceState::Failing
-                | InstanceState::HalfOpen
-                | InstanceState::Held(_)
-                | InstanceState::Draining
-                | InstanceState::Standby
-                | InstanceState::Off => false,
-            })
+            || self
+                .board
+                .instances
+                .iter()
+                .any(|instance| match instance.state {
+                    InstanceState::Cooling(_) | InstanceState::Open(_) => true,
+                    InstanceState::On
+                    | InstanceState::Failing
+                    | InstanceState::HalfOpen
+                    | InstanceState::Held(_)
+                    | InstanceState::Draining
+                    | InstanceState::Standby
+                    | InstanceState::Off => false,
+                })
     }
 }
 

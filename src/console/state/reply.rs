@@ -131,13 +131,23 @@ impl Reply {
     fn done(&mut self, whole: LlmResponse) {
         let shown = self.answer.so_far_mut();
         let keep = |shown: &mut String, whole: &str| {
-            if shown.is_empty() { clean(whole) } else { std::mem::take(shown) }
+            if shown.is_empty() {
+                clean(whole)
+            } else {
+                std::mem::take(shown)
+            }
         };
         let text = keep(&mut shown.text, &whole.text);
         let reasoning = keep(&mut shown.reasoning, &whole.reasoning);
         let refusal = keep(&mut shown.refusal, &whole.refusal);
         let tool_calls = std::mem::take(&mut shown.tool_calls);
-        *shown = LlmResponse { text, reasoning, refusal, tool_calls, ..whole };
+        *shown = LlmResponse {
+            text,
+            reasoning,
+            refusal,
+            tool_calls,
+            ..whole
+        };
         self.phase = Phase::Done;
     }
 }

@@ -117,7 +117,14 @@ impl Scroll {
             return;
         }
         self.find_again(window, turns, heights);
-        let bottom = back(Anchor { turn: turns, line: 0 }, window.rows, heights);
+        let bottom = back(
+            Anchor {
+                turn: turns,
+                line: 0,
+            },
+            window.rows,
+            heights,
+        );
         for wish in std::mem::take(&mut self.pending) {
             self.carry_out(wish, window, turns, bottom, heights);
         }
@@ -178,7 +185,11 @@ impl Scroll {
     ) {
         let by = lines.unsigned_abs();
         if lines < 0 {
-            let start = if self.follow { bottom } else { self.anchor.min(bottom) };
+            let start = if self.follow {
+                bottom
+            } else {
+                self.anchor.min(bottom)
+            };
             self.anchor = back(start, by, heights);
             self.follow = self.anchor == bottom;
         } else {
@@ -208,7 +219,10 @@ fn back(from: Anchor, mut lines: usize, heights: &mut impl FnMut(usize) -> usize
     let Anchor { mut turn, mut line } = from;
     loop {
         if lines <= line {
-            return Anchor { turn, line: line - lines };
+            return Anchor {
+                turn,
+                line: line - lines,
+            };
         }
         if turn == 0 {
             return Anchor::default();
@@ -234,7 +248,10 @@ fn forward(
             return Anchor { turn, line };
         }
         if turn + 1 == turns {
-            return Anchor { turn, line: height.saturating_sub(1) };
+            return Anchor {
+                turn,
+                line: height.saturating_sub(1),
+            };
         }
         line -= height;
         turn += 1;
@@ -270,7 +287,11 @@ fn below(
 mod tests {
     use super::*;
 
-    const WINDOW: Window = Window { width: 80, rows: 10, step: 1 };
+    const WINDOW: Window = Window {
+        width: 80,
+        rows: 10,
+        step: 1,
+    };
 
     fn settle(scroll: &mut Scroll, heights: &[usize]) {
         scroll.settle(WINDOW, heights.len(), |turn| heights[turn]);
@@ -283,9 +304,16 @@ mod tests {
         assert_eq!(scroll.anchor, Anchor { turn: 0, line: 6 });
         scroll.push(Move::Lines(-3));
         settle(&mut scroll, &[8, 8]);
-        assert_eq!((scroll.anchor, scroll.follow), (Anchor { turn: 0, line: 3 }, false));
+        assert_eq!(
+            (scroll.anchor, scroll.follow),
+            (Anchor { turn: 0, line: 3 }, false)
+        );
         settle(&mut scroll, &[8, 20]);
-        assert_eq!(scroll.anchor, Anchor { turn: 0, line: 3 }, "what is read does not move");
+        assert_eq!(
+            scroll.anchor,
+            Anchor { turn: 0, line: 3 },
+            "what is read does not move"
+        );
         assert_eq!(scroll.below, Below::Lines(15));
     }
 
@@ -321,7 +349,10 @@ mod tests {
         scroll.push(Move::Top);
         scroll.push(Move::Lines(40));
         settle(&mut scroll, &[100]);
-        let narrow = Window { width: 40, ..WINDOW };
+        let narrow = Window {
+            width: 40,
+            ..WINDOW
+        };
         scroll.settle(narrow, 1, |_| 200);
         assert_eq!(scroll.anchor, Anchor { turn: 0, line: 80 });
     }
@@ -340,10 +371,19 @@ mod tests {
     #[test]
     fn a_conversation_shorter_than_the_window_stays_at_the_top() {
         let mut scroll = Scroll::default();
-        for wish in [Move::Lines(-3), Move::Lines(9), Move::HalfPages(2), Move::Top] {
+        for wish in [
+            Move::Lines(-3),
+            Move::Lines(9),
+            Move::HalfPages(2),
+            Move::Top,
+        ] {
             scroll.push(wish);
             settle(&mut scroll, &[3, 2]);
-            assert_eq!((scroll.anchor, scroll.follow), (Anchor::default(), true), "{wish:?}");
+            assert_eq!(
+                (scroll.anchor, scroll.follow),
+                (Anchor::default(), true),
+                "{wish:?}"
+            );
         }
     }
 }

@@ -105,9 +105,16 @@ mod tests {
 
     #[test]
     fn every_mode_that_is_switched_on_is_switched_off() {
-        let modes = Modes { mouse: true, keyboard: true };
+        let modes = Modes {
+            mouse: true,
+            keyboard: true,
+        };
         let off = modes.off();
-        for mode in modes.on().split("\x1b[?").filter_map(|part| part.split('h').next()) {
+        for mode in modes
+            .on()
+            .split("\x1b[?")
+            .filter_map(|part| part.split('h').next())
+        {
             if mode.bytes().all(|b| b.is_ascii_digit()) && !mode.is_empty() {
                 assert!(off.contains(&format!("\x1b[?{mode}l")), "{mode}");
             }
@@ -117,7 +124,10 @@ mod tests {
 
     #[test]
     fn the_mouse_never_reports_every_movement() {
-        let modes = Modes { mouse: true, keyboard: true };
+        let modes = Modes {
+            mouse: true,
+            keyboard: true,
+        };
         assert!(!modes.on().contains("1003"));
     }
 }

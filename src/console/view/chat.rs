@@ -32,7 +32,10 @@ pub(crate) fn draw(
 ) {
     let most = (area.height / 3).clamp(1, 10);
     let inner_width = area.width.saturating_sub(3);
-    let rows = app.composer.desired_height(inner_width, most).clamp(1, most);
+    let rows = app
+        .composer
+        .desired_height(inner_width, most)
+        .clamp(1, most);
     let prompt = Rect {
         y: area.bottom().saturating_sub(rows),
         height: rows.min(area.height),
@@ -54,7 +57,13 @@ pub(crate) fn draw(
     }
     draw_status(frame, status, app, drawn.scroll.below, look);
     let sign = look.span(format!("{} ", look.symbols.prompt), Role::User);
-    Line::from(sign).render(Rect { height: 1, ..prompt }, frame.buffer_mut());
+    Line::from(sign).render(
+        Rect {
+            height: 1,
+            ..prompt
+        },
+        frame.buffer_mut(),
+    );
     let input = Rect {
         x: prompt.x + 2,
         width: inner_width,
@@ -96,9 +105,9 @@ fn turns(
         step: step.max(1),
     };
     let turns = &app.chat.turns;
-    drawn
-        .scroll
-        .settle(window, turns.len(), |index| transcript.height(&turns[index], &style));
+    drawn.scroll.settle(window, turns.len(), |index| {
+        transcript.height(&turns[index], &style)
+    });
     let anchor = drawn.scroll.anchor;
     let mut row = 0;
     let mut first = anchor.line;
@@ -208,8 +217,14 @@ fn welcome(frame: &mut Frame<'_>, area: Rect, app: &App, look: &Look<'_>) {
     for (key, about) in [
         (key(Context::Prompt, Action::Send), "sends the question"),
         (key(Context::Prompt, Action::Newline), "starts a new line"),
-        (key(Context::Prompt, Action::FocusNext), "goes to the next pane"),
-        (key(Context::Prompt, Action::Back), "stops an answer, and goes one step back"),
+        (
+            key(Context::Prompt, Action::FocusNext),
+            "goes to the next pane",
+        ),
+        (
+            key(Context::Prompt, Action::Back),
+            "stops an answer, and goes one step back",
+        ),
         (key(Context::Prompt, Action::Help), "shows all keys"),
     ] {
         lines.push(Line::from(vec![
@@ -222,13 +237,24 @@ fn welcome(frame: &mut Frame<'_>, area: Rect, app: &App, look: &Look<'_>) {
     for (row, line) in lines.into_iter().enumerate() {
         let y = top + row;
         if y < usize::from(area.height) {
-            let at = Rect::new(area.x + 2, area.y + y as u16, area.width.saturating_sub(3), 1);
+            let at = Rect::new(
+                area.x + 2,
+                area.y + y as u16,
+                area.width.saturating_sub(3),
+                1,
+            );
             line.render(at, buffer);
         }
     }
 }
 
-fn push_wrapped(lines: &mut Vec<Line<'static>>, said: &str, width: usize, role: Role, look: &Look<'_>) {
+fn push_wrapped(
+    lines: &mut Vec<Line<'static>>,
+    said: &str,
+    width: usize,
+    role: Role,
+    look: &Look<'_>,
+) {
     let said = text::display_safe(said);
     for row in text::wrap(&said, width) {
         lines.push(Line::from(look.span(said[row].to_owned(), role)));

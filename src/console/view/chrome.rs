@@ -128,7 +128,11 @@ pub(crate) fn tabs(
     let mut places = Vec::new();
     for pane in Pane::ALL {
         let is_active = pane == active;
-        let rule = if is_active { symbols.heavy_rule } else { symbols.rule };
+        let rule = if is_active {
+            symbols.heavy_rule
+        } else {
+            symbols.rule
+        };
         let (border, title) = if is_active {
             (Role::BorderFocused, Role::Title)
         } else {

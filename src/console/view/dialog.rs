@@ -6,8 +6,8 @@ use ratatui::text::{Line, Span};
 use ratatui::widgets::{Block, BorderType, Clear, Widget};
 
 use super::Look;
-use crate::console::keymap::{Context, Keymap};
 use crate::console::action::Action;
+use crate::console::keymap::{Context, Keymap};
 use crate::console::state::dialog::{List, Question};
 use crate::console::text;
 use crate::console::theme::Role;
@@ -85,8 +85,19 @@ pub(crate) fn confirm(
 
 /// Draws a list.
 pub(crate) fn choose(frame: &mut Frame<'_>, area: Rect, list: &List, look: &Look<'_>) {
-    let names = list.entries.iter().map(|e| text::width(&e.name)).max().unwrap_or(0).min(24);
-    let abouts = list.entries.iter().map(|e| text::width(&e.about)).max().unwrap_or(0);
+    let names = list
+        .entries
+        .iter()
+        .map(|e| text::width(&e.name))
+        .max()
+        .unwrap_or(0)
+        .min(24);
+    let abouts = list
+        .entries
+        .iter()
+        .map(|e| text::width(&e.about))
+        .max()
+        .unwrap_or(0);
     let width = (names + abouts + 10).max(text::width(list.title) + 6) as u16;
     let width = width.min(area.width.saturating_sub(4));
     let height = list.entries.len() as u16 + 2;
@@ -100,7 +111,11 @@ pub(crate) fn choose(frame: &mut Frame<'_>, area: Rect, list: &List, look: &Look
         .skip(first)
         .take(visible)
         .map(|(index, entry)| {
-            let mark = if entry.current { look.symbols.done } else { " " };
+            let mark = if entry.current {
+                look.symbols.done
+            } else {
+                " "
+            };
             let name = text::pad(&entry.name.replace('_', " "), names);
             let room = usize::from(inside.width).saturating_sub(names + 5);
             let about = text::pad(&entry.about, room);

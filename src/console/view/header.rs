@@ -43,7 +43,11 @@ pub(crate) fn draw(frame: &mut Frame<'_>, area: Rect, app: &App, look: &Look<'_>
     }
     Line::from(spans).render(area, buffer);
     let at = area.right().saturating_sub(notice_width as u16 + 1);
-    let right = Rect { x: at.max(area.x), ..area }.intersection(area);
+    let right = Rect {
+        x: at.max(area.x),
+        ..area
+    }
+    .intersection(area);
     Line::from(notice).render(right, buffer);
 }
 
@@ -73,13 +77,20 @@ fn parts(app: &App, look: &Look<'_>) -> Vec<Part> {
     let instances = board.instances.len();
     let enabled = app.pool.enabled();
     let in_flight: usize = board.instances.iter().map(|i| i.in_flight).sum();
-    let permits: usize = board.instances.iter().filter(|i| i.enabled).map(|i| i.permits).sum();
+    let permits: usize = board
+        .instances
+        .iter()
+        .filter(|i| i.enabled)
+        .map(|i| i.permits)
+        .sum();
     let digits = permits.to_string().len();
     let queue = board.queue.length;
     let value = |text: String, role| look.span(text, role);
     let unit = |text: &'static str| look.span(text, Role::Dim);
     let quiet = Role::Header;
-    let success = minute.success_rate.map_or_else(|| "-".to_owned(), text::percent);
+    let success = minute
+        .success_rate
+        .map_or_else(|| "-".to_owned(), text::percent);
     let success_role = match minute.success_rate {
         Some(rate) if rate < 0.9 => Role::Bad,
         Some(rate) if rate < 0.99 => Role::Warn,

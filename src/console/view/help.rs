@@ -33,7 +33,11 @@ pub(crate) fn draw(
     let top = top.min(lines.saturating_sub(visible));
     let column_width = inside.width / columns;
     let buffer = frame.buffer_mut();
-    for (index, column) in [left, right].into_iter().take(usize::from(columns)).enumerate() {
+    for (index, column) in [left, right]
+        .into_iter()
+        .take(usize::from(columns))
+        .enumerate()
+    {
         let x = inside.x + index as u16 * column_width;
         for (row, line) in column.into_iter().skip(top).take(visible).enumerate() {
             let at = Rect::new(x, inside.y + row as u16, column_width.saturating_sub(1), 1);

@@ -98,11 +98,18 @@ impl Layout {
         let rows = instances as u16 + 2;
         let pool = rows.clamp(5, body.height * 2 / 5);
         self.panes = [
-            Rect { width: left, ..body },
+            Rect {
+                width: left,
+                ..body
+            },
             Rect::new(at + 1, body.y, right, pool),
             Rect::new(at + 1, body.y + pool, right, body.height - pool),
         ];
-        self.divider = Some(Rect { x: at, width: 1, ..body });
+        self.divider = Some(Rect {
+            x: at,
+            width: 1,
+            ..body
+        });
         self.branch = Some(body.y + pool);
     }
 
@@ -114,7 +121,10 @@ impl Layout {
         let pool = body.width * 58 / 100;
         let y = body.y + chat;
         self.panes = [
-            Rect { height: chat, ..body },
+            Rect {
+                height: chat,
+                ..body
+            },
             Rect::new(body.x, y, pool, below),
             Rect::new(body.x + pool + 1, y, body.width - pool - 1, below),
         ];

@@ -57,7 +57,11 @@ fn window_words(window: Duration) -> String {
 pub(crate) fn draw(frame: &mut Frame<'_>, area: Rect, app: &App, look: &Look<'_>) -> usize {
     let series = &app.metrics.series;
     let graphs = graphs(series);
-    let failed: Vec<bool> = series.buckets.iter().map(|bucket| bucket.failed > 0).collect();
+    let failed: Vec<bool> = series
+        .buckets
+        .iter()
+        .map(|bucket| bucket.failed > 0)
+        .collect();
     let buffer = frame.buffer_mut();
     if area.width >= ROOMY.0 && area.height >= ROOMY.1 {
         roomy(buffer, area, app, &graphs, &failed, look)
@@ -90,7 +94,9 @@ fn graphs(series: &Series) -> Vec<Graph> {
         Graph {
             caption: "success",
             short: "ok",
-            figure: series.success_rate.map_or_else(|| "-".to_owned(), text::percent),
+            figure: series
+                .success_rate
+                .map_or_else(|| "-".to_owned(), text::percent),
             values: of(&|bucket| {
                 let ended = bucket.successful + bucket.failed;
                 (ended > 0).then(|| bucket.successful as f64 / ended as f64)
@@ -152,17 +158,43 @@ fn roomy(
     let mut y = area.y;
     let step = step_words(series.step);
     for (index, (graph, height)) in graphs.iter().zip(&heights).enumerate() {
-        let right = if index == 0 { step.clone() } else { String::new() };
-        caption(buffer, Rect { y, height: 1, ..area }, graph, &right, look);
+        let right = if index == 0 {
+            step.clone()
+        } else {
+            String::new()
+        };
+        caption(
+            buffer,
+            Rect {
+                y,
+                height: 1,
+                ..area
+            },
+            graph,
+            &right,
+            look,
+        );
         y += 1;
-        let at = Rect { y, height: *height, ..area }.intersection(area);
+        let at = Rect {
+            y,
+            height: *height,
+            ..area
+        }
+        .intersection(area);
         spark(graph, series.newest, failed, *height == 1, look).render(at, buffer);
         y += height + gap;
     }
     y = y.max(area.bottom().saturating_sub(tail.len() as u16));
     for line in tail {
         if y < area.bottom() {
-            line.render(Rect { y, height: 1, ..area }, buffer);
+            line.render(
+                Rect {
+                    y,
+                    height: 1,
+                    ..area
+                },
+                buffer,
+            );
         }
         y += 1;
     }
@@ -210,13 +242,24 @@ fn compact(
         if y >= area.bottom() {
             break;
         }
-        let row = Rect { y, height: 1, ..area };
+        let row = Rect {
+            y,
+            height: 1,
+            ..area
+        };
         Line::from(vec![
             look.span(format!(" {}", text::pad(graph.short, 5)), Role::Dim),
-            look.span(format!(" {}", text::align_right(&graph.figure, 6)), Role::Text),
+            look.span(
+                format!(" {}", text::align_right(&graph.figure, 6)),
+                Role::Text,
+            ),
         ])
         .render(row, buffer);
-        let at = Rect { x: area.x + CAPTION, width, ..row };
+        let at = Rect {
+            x: area.x + CAPTION,
+            width,
+            ..row
+        };
         spark(graph, series.newest, failed, true, look).render(at, buffer);
         y += 1;
     }
@@ -228,7 +271,15 @@ fn compact(
     tail.extend(error_lines(app, room.saturating_sub(1), look));
     for line in tail {
         if y < area.bottom() {
-            line.render(Rect { x: area.x + 1, y, height: 1, width: area.width.saturating_sub(1) }, buffer);
+            line.render(
+                Rect {
+                    x: area.x + 1,
+                    y,
+                    height: 1,
+                    width: area.width.saturating_sub(1),
+                },
+                buffer,
+            );
         }
         y += 1;
     }
@@ -316,7 +367,11 @@ fn error_lines(app: &App, width: usize, look: &Look<'_>) -> Vec<Line<'static>> {
             .collect::<Vec<_>>()
             .join(", ")
     };
-    let role = if kinds.is_empty() { Role::Dim } else { Role::Text };
+    let role = if kinds.is_empty() {
+        Role::Dim
+    } else {
+        Role::Text
+    };
     let mut lines = vec![labelled("errors", &words, role, width, look)];
     if let Some(last) = app.metrics.series.last_errors.first() {
         let who = last
@@ -336,7 +391,11 @@ fn error_lines(app: &App, width: usize, look: &Look<'_>) -> Vec<Line<'static>> {
 }
 
 fn labelled(label: &str, said: &str, role: Role, width: usize, look: &Look<'_>) -> Line<'static> {
-    let columns = if width >= usize::from(ROOMY.0) - 2 { 13 } else { 6 };
+    let columns = if width >= usize::from(ROOMY.0) - 2 {
+        13
+    } else {
+        6
+    };
     let said = text::display_safe(said).replace('\n', " ");
     let room = width.saturating_sub(columns);
     Line::from(vec![
@@ -348,6 +407,10 @@ fn labelled(label: &str, said: &str, role: Role, width: usize, look: &Look<'_>) 
 fn scope_metrics(app: &App) -> Option<&LlmMetrics> {
     match &app.metrics.scope {
         Scope::All | Scope::Type(_) | Scope::Route(_) => Some(&app.pool.board.totals),
-        Scope::Instance(name) => app.pool.board.instance(name).map(|instance| &instance.metrics),
+        Scope::Instance(name) => app
+            .pool
+            .board
+            .instance(name)
+            .map(|instance| &instance.metrics),
     }
 }

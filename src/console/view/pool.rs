@@ -67,7 +67,10 @@ impl Column {
     }
 
     const fn is_number(self) -> bool {
-        matches!(self, Self::Last | Self::Success | Self::Requests | Self::Weight)
+        matches!(
+            self,
+            Self::Last | Self::Success | Self::Requests | Self::Weight
+        )
     }
 }
 
@@ -121,8 +124,12 @@ pub(crate) fn table(
     let first = (selected + 1)
         .saturating_sub(visible)
         .min(instances.len().saturating_sub(visible));
-    for (row, (index, instance)) in
-        instances.iter().enumerate().skip(first).take(visible).enumerate()
+    for (row, (index, instance)) in instances
+        .iter()
+        .enumerate()
+        .skip(first)
+        .take(visible)
+        .enumerate()
     {
         let at = Rect {
             y: rows.y + row as u16,
@@ -196,14 +203,24 @@ fn plan(instances: &[InstanceView], width: usize) -> Plan {
             .collect();
         let needed: usize = MARK + columns.iter().map(|(_, width)| width + GAP).sum::<usize>();
         if needed <= width + GAP || chosen.len() <= 2 {
-            return Plan { columns, bar, digits };
+            return Plan {
+                columns,
+                bar,
+                digits,
+            };
         }
         let worst = chosen.iter().copied().max_by_key(|column| column.rank());
         match worst {
             // A shorter bar is better than a missing figure.
             Some(worst) if worst.rank() <= Column::Requests.rank() && bar > 4 => bar = 4,
             Some(worst) => chosen.retain(|column| *column != worst),
-            None => return Plan { columns, bar, digits },
+            None => {
+                return Plan {
+                    columns,
+                    bar,
+                    digits,
+                };
+            }
         }
     }
 }
@@ -230,7 +247,11 @@ fn instance_row(
     let symbols = look.symbols;
     let mark = if is_next { symbols.next } else { " " };
     let mut spans = vec![look.span(format!("{mark} "), Role::Accent)];
-    let faint = if instance.enabled { Role::Text } else { Role::Dim };
+    let faint = if instance.enabled {
+        Role::Text
+    } else {
+        Role::Dim
+    };
     for (column, width) in &plan.columns {
         let cell = |text: String, role| {
             let text = if column.is_number() {
@@ -267,7 +288,9 @@ fn instance_row(
                 spans.push(look.span(text::pad(&figures, rest), faint));
             }
             Column::Last => {
-                let last = instance.last_latency.map_or_else(|| "-".to_owned(), text::duration);
+                let last = instance
+                    .last_latency
+                    .map_or_else(|| "-".to_owned(), text::duration);
                 spans.push(cell(last, faint));
             }
             Column::Success => {
@@ -278,7 +301,10 @@ fn instance_row(
                     Some(_) => faint,
                     None => Role::Dim,
                 };
-                spans.push(cell(rate.map_or_else(|| "-".to_owned(), text::percent), role));
+                spans.push(cell(
+                    rate.map_or_else(|| "-".to_owned(), text::percent),
+                    role,
+                ));
             }
             Column::Requests => {
                 spans.push(cell(text::count(instance.metrics.total_requests), faint));

@@ -22,7 +22,11 @@ impl Transcript {
     /// Begins a frame; another width or look means another layout.
     pub(crate) fn begin(&mut self, style: &Style<'_>) {
         self.frame += 1;
-        let look = (style.width, style.look.theme.fingerprint(), style.show_reasoning);
+        let look = (
+            style.width,
+            style.look.theme.fingerprint(),
+            style.show_reasoning,
+        );
         if self.look != Some(look) {
             // The Markdown keeps what is settled and wraps it anew by itself, but the rest is laid out for a width.
             self.blocks.clear();
@@ -39,7 +43,9 @@ impl Transcript {
         {
             return *height;
         }
-        let height = self.block(turn, style).map_or(0, |block| block.height(style));
+        let height = self
+            .block(turn, style)
+            .map_or(0, |block| block.height(style));
         self.heights.insert(reply.id, (reply.revision, height));
         height
     }

@@ -108,7 +108,11 @@ fn question_lines(question: &str, style: &Style<'_>) -> Vec<Line<'static>> {
     let said = text::display_safe(question);
     let rows = text::wrap(&said, usize::from(style.width));
     let mut lines = Vec::new();
-    if let Some(name) = style.persona.map(|persona| persona.you_name.trim()).filter(|n| !n.is_empty()) {
+    if let Some(name) = style
+        .persona
+        .map(|persona| persona.you_name.trim())
+        .filter(|n| !n.is_empty())
+    {
         lines.push(Line::from(look.span(text::display_safe(name), Role::User)));
     }
     for (index, row) in rows.iter().take(MOST_QUESTION).enumerate() {
@@ -120,7 +124,9 @@ fn question_lines(question: &str, style: &Style<'_>) -> Vec<Line<'static>> {
     }
     if rows.len() > MOST_QUESTION {
         let more = rows.len() - MOST_QUESTION;
-        lines.push(Line::from(look.span(format!("  ... {more} more lines"), Role::Dim)));
+        lines.push(Line::from(
+            look.span(format!("  ... {more} more lines"), Role::Dim),
+        ));
     }
     lines.push(Line::default());
     lines
@@ -133,7 +139,9 @@ fn before(reply: &Reply, style: &Style<'_>) -> Vec<Line<'static>> {
     let mut lines = Vec::new();
     let name = style.persona.map(|persona| persona.role_name.trim());
     if let Some(name) = name.filter(|name| !name.is_empty()) {
-        lines.push(Line::from(look.span(text::display_safe(name), Role::Assistant)));
+        lines.push(Line::from(
+            look.span(text::display_safe(name), Role::Assistant),
+        ));
     }
     if response.reasoning.is_empty() {
         return lines;
@@ -178,7 +186,12 @@ fn after(reply: &Reply, style: &Style<'_>) -> Vec<Line<'static>> {
         Phase::Waiting | Phase::Streaming => {}
         Phase::Done => notes.extend(facts(response, true, style)),
         Phase::Stopped => {
-            notes.extend(note(look.symbols.note, "stopped; what had come stays", Role::Notice, style));
+            notes.extend(note(
+                look.symbols.note,
+                "stopped; what had come stays",
+                Role::Notice,
+                style,
+            ));
             notes.extend(facts(response, false, style));
         }
         Phase::Failed(error) => notes.extend(failure(error, reply, has_answer, style)),
@@ -210,8 +223,18 @@ fn tool_call(call: &ToolCall, style: &Style<'_>) -> Line<'static> {
 /// Who answered, how fast, how much.
 fn facts(response: &LlmResponse, whole: bool, style: &Style<'_>) -> Vec<Line<'static>> {
     let mut facts: Vec<String> = Vec::new();
-    facts.extend(response.instance.as_ref().map(|name| text::display_safe(name.as_str())));
-    facts.extend(response.model.as_ref().map(|model| text::display_safe(model)));
+    facts.extend(
+        response
+            .instance
+            .as_ref()
+            .map(|name| text::display_safe(name.as_str())),
+    );
+    facts.extend(
+        response
+            .model
+            .as_ref()
+            .map(|model| text::display_safe(model)),
+    );
     if let Some(time) = response.time_to_first_token {
         facts.push(format!("first token {}", text::duration(time)));
     }
@@ -239,7 +262,11 @@ fn facts(response: &LlmResponse, whole: bool, style: &Style<'_>) -> Vec<Line<'st
         )
         | None => {}
     }
-    if whole && response.text.is_empty() && response.tool_calls.is_empty() && response.refusal.is_empty() {
+    if whole
+        && response.text.is_empty()
+        && response.tool_calls.is_empty()
+        && response.refusal.is_empty()
+    {
         facts.push("an empty answer".to_owned());
     }
     joined(&facts, style)
@@ -262,11 +289,18 @@ fn joined(facts: &[String], style: &Style<'_>) -> Vec<Line<'static>> {
             _ => rows.push(text::truncate(fact, usize::from(style.width)).into_owned()),
         }
     }
-    rows.into_iter().map(|row| Line::from(look.span(row, Role::Dim))).collect()
+    rows.into_iter()
+        .map(|row| Line::from(look.span(row, Role::Dim)))
+        .collect()
 }
 
 /// An error is a sentence, a hint, and a key.
-fn failure(error: &Error, reply: &Reply, has_answer: bool, style: &Style<'_>) -> Vec<Line<'static>> {
+fn failure(
+    error: &Error,
+    reply: &Reply,
+    has_answer: bool,
+    style: &Style<'_>,
+) -> Vec<Line<'static>> {
     let symbols = style.look.symbols;
     let mut lines = note(symbols.failed, &error.to_string(), Role::Bad, style);
     if has_answer {
@@ -274,7 +308,11 @@ fn failure(error: &Error, reply: &Reply, has_answer: bool, style: &Style<'_>) ->
     }
     lines.extend(indented(error.hint(), Role::Dim, style));
     if is_worth_retrying(&reply.phase) {
-        lines.extend(indented(&format!("{} asks again", style.retry_key), Role::Dim, style));
+        lines.extend(indented(
+            &format!("{} asks again", style.retry_key),
+            Role::Dim,
+            style,
+        ));
     }
     lines
 }
@@ -290,7 +328,11 @@ fn failover(reply: &Reply) -> Option<String> {
         (true, _) => None,
         (false, Some(instance)) => Some(format!("{}; {instance} answered", failed.join(", "))),
         (false, None) => (failed.len() > 1 || reply.is_running()).then(|| {
-            let asking = if reply.is_running() { "; asking another" } else { "" };
+            let asking = if reply.is_running() {
+                "; asking another"
+            } else {
+                ""
+            };
             format!("tried: {}{asking}", failed.join(", "))
         }),
     }
