@@ -7,10 +7,14 @@ mod args;
 mod ask;
 mod check;
 mod config;
+mod embedded;
+#[cfg(feature = "console")]
+mod face;
 mod object;
 mod question;
 mod report;
 mod run;
+mod start;
 mod style;
 mod table;
 

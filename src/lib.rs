@@ -68,6 +68,7 @@ pub mod limit;
 pub mod logging;
 pub mod monitor;
 pub mod pool;
+pub mod prices;
 pub mod provider;
 #[cfg(feature = "sim")]
 pub mod sim;

@@ -85,6 +85,9 @@ pub struct RouteSettings {
     /// Its balancing strategy; `None` takes the pool's.
     #[serde(default)]
     pub strategy: Option<String>,
+    /// Whether a second attempt is begun beside one whose first token is later than the route's own 95th percentile.
+    #[serde(default)]
+    pub hedge: bool,
 }
 
 impl InstanceSettings {

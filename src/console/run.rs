@@ -28,16 +28,24 @@ use tokio::time::{Instant, sleep_until};
 use self::pace::Pace;
 use self::refresh::Refresh;
 use self::streams::Streams;
+use super::ExitReason;
 use super::app::{App, BY, Redraw};
 use super::effect::Effect;
 use super::event::Event;
 use super::view::Screen;
-use super::{ExitReason, Settings};
 use crate::base::{DeckEvent, Error, ErrorKind, Scope};
 use crate::deck::Deck;
 
 /// The most pieces taken from one source before the others get their turn.
 const AT_ONCE: usize = 256;
+
+/// What thinks and what draws.
+pub(crate) struct Face {
+    pub(crate) app: App,
+    pub(crate) screen: Screen,
+    /// The most frames in a second while something streams.
+    pub(crate) frames_per_second: u32,
+}
 
 /// What lies outside the picture: the clipboard, the mouse, the shell.
 pub(crate) trait Host {
@@ -72,9 +80,7 @@ pub(crate) async fn run<B, I, H>(
     terminal: &mut Terminal<B>,
     mut input: I,
     deck: Deck,
-    app: App,
-    screen: Screen,
-    settings: &Settings,
+    face: Face,
     host: &mut H,
     mut signals: mpsc::Receiver<Signal>,
 ) -> Result<ExitReason, Error>
@@ -88,11 +94,11 @@ where
     let mut deck_speaks = true;
     let mut console = Console {
         deck,
-        app,
-        screen,
+        app: face.app,
+        screen: face.screen,
         streams: Streams::default(),
         jobs: FuturesUnordered::new(),
-        pace: Pace::new(settings.frames_per_second, now),
+        pace: Pace::new(face.frames_per_second, now),
         refresh: Refresh::new(now),
         clear: false,
         leave: None,

@@ -66,7 +66,8 @@ impl Screen {
         match &app.dialog {
             Some(Dialog::Help { top }) => {
                 let look = self.look();
-                drawn.help_top = help::draw(frame, area, *top, &app.keymap, &look);
+                drawn.help_top =
+                    help::draw(frame, area, *top, app.focus_context(), &app.keymap, &look);
             }
             Some(Dialog::Confirm(question)) => {
                 dialog::confirm(frame, area, question, &app.keymap, &self.look());

@@ -97,6 +97,15 @@ impl LlmLoadBalancer {
         }
     }
 
+    /// Gives a permit if one is free now and nobody waits.
+    pub(crate) fn try_lease(&self, want: Want) -> Option<Lease> {
+        let mut state = self.0.state.lock();
+        let grant = state.core.try_acquire(want, Instant::now());
+        self.0.deliver(&mut state);
+        drop(state);
+        grant.map(|grant| Lease::new(self.clone(), grant))
+    }
+
     /// Reads a request into what it wants of the pool.
     pub(crate) fn want(&self, request: &ChatRequest, deadline: Instant) -> Want {
         let mut state = self.0.state.lock();

@@ -10,9 +10,13 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("wire", &["base"]),
     ("monitor", &["base"]),
     ("limit", &["base"]),
+    ("prices", &["base"]),
     ("provider", &["base", "wire"]),
     ("pool", &["base", "limit"]),
-    ("driver", &["base", "limit", "monitor", "pool", "provider"]),
+    (
+        "driver",
+        &["base", "limit", "monitor", "pool", "prices", "provider"],
+    ),
     ("deck", &["base", "driver"]),
     ("sim", &["base", "wire"]),
     ("console", &["base", "deck"]),
@@ -20,7 +24,8 @@ const MAY_USE: &[(&str, &[&str])] = &[
     (
         "config",
         &[
-            "base", "limit", "monitor", "pool", "provider", "driver", "console", "logging", "wire",
+            "base", "limit", "monitor", "pool", "provider", "driver", "console", "logging",
+            "prices", "wire",
         ],
     ),
     (

@@ -196,7 +196,7 @@ fn after(reply: &Reply, style: &Style<'_>) -> Vec<Line<'static>> {
         }
         Phase::Failed(error) => notes.extend(failure(error, reply, has_answer, style)),
     }
-    if let Some(line) = failover(reply) {
+    if let (Some(line), false) = (failover(reply), matches!(reply.phase, Phase::Failed(_))) {
         notes.extend(wrapped(&line, Role::Dim, style));
     }
     if has_answer && !notes.is_empty() {
@@ -305,6 +305,9 @@ fn failure(
     let mut lines = note(symbols.failed, &error.to_string(), Role::Bad, style);
     if has_answer {
         lines.extend(indented("the answer above is incomplete", Role::Dim, style));
+    }
+    if let Some(tried) = failover(reply) {
+        lines.extend(indented(&tried, Role::Dim, style));
     }
     lines.extend(indented(error.hint(), Role::Dim, style));
     if is_worth_retrying(&reply.phase) {

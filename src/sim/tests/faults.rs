@@ -8,7 +8,7 @@ use tokio::time::timeout;
 use super::{PATIENCE, Sim, first_piece};
 use crate::base::ProviderType::{self, OpenAi, ZhipuAi};
 use crate::base::{ErrorKind, FinishReason};
-use crate::sim::{Fault, InstanceProfile, Outcome};
+use crate::sim::{Ending, Fault, InstanceProfile};
 
 /// Long enough that something would have come, short enough to wait for nothing.
 const A_WHILE: Duration = Duration::from_millis(30);
@@ -181,12 +181,10 @@ async fn hanging_instances_send_nothing_until_the_client_leaves() {
             let sim = Sim::faulty(provider_type, Fault::HangMidStream);
             let response = sim.ask("Hello", stream).send().await.unwrap();
             let mut body = response.bytes_stream();
-            let mut pieces = 0;
+            body.next().await.unwrap().unwrap();
             while let Ok(piece) = timeout(A_WHILE, body.next()).await {
                 piece.unwrap().unwrap();
-                pieces += 1;
             }
-            assert!(pieces > 0);
             drop(body);
             left_alone(&sim, Fault::HangMidStream).await;
         }
@@ -280,7 +278,7 @@ async fn what_stood_when_the_port_closed_is_broken_and_no_disconnect() {
         if piece.is_err() {
             let ended = sim.server.until("a", |stats| stats.all_ended() == 1);
             let stats = ended.await.unwrap();
-            assert_eq!((stats.ended(Outcome::Outage), stats.disconnects), (1, 0));
+            assert_eq!((stats.ended(Ending::Outage), stats.disconnects), (1, 0));
             return;
         }
     }
