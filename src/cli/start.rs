@@ -78,6 +78,7 @@ fn drive(
         pool: config.pool.clone(),
         retry: config.retry.clone(),
         monitor: config.monitor.clone(),
+        prices: config.prices.clone(),
         seed,
     };
     let instances = config.instances.iter().zip(strategies);

@@ -19,6 +19,7 @@ use super::table::Table;
 #[cfg(feature = "console")]
 use crate::console;
 use crate::driver::RetrySettings;
+use crate::prices::PriceSettings;
 use crate::{logging, monitor, pool};
 
 /// What the command line says about the config.
@@ -43,6 +44,8 @@ pub struct Config {
     pub pool: pool::Settings,
     /// How often and when a failed request is sent again.
     pub retry: RetrySettings,
+    /// Prices of one's own, by model.
+    pub prices: BTreeMap<String, PriceSettings>,
     /// How much is remembered of what happened.
     pub monitor: monitor::Settings,
     /// The routes in their order.
@@ -88,6 +91,24 @@ pub fn load(env: &Env, flags: &Flags) -> Result<Config, Problems> {
     Ok(config)
 }
 
+/// Reads `[prices."model"]`: US dollars for a million tokens.
+fn read_prices(
+    file: &mut Table<'_>,
+    findings: &mut Findings,
+) -> BTreeMap<String, PriceSettings> {
+    let Some(given) = file.take::<BTreeMap<String, PriceSettings>>("prices", findings) else {
+        return BTreeMap::new();
+    };
+    for (model, price) in &given.value {
+        let all = [Some(price.input), Some(price.output), price.cached];
+        if all.into_iter().flatten().any(|price| !price.is_finite() || price < 0.0) {
+            let problem = given.problem(format!("the price of '{model}' is below zero"));
+            findings.push(problem.with_right("US dollars for a million tokens, such as input = 0.4"));
+        }
+    }
+    given.value
+}
+
 fn read(file: &mut Table<'_>, env: &Env, flags: &Flags, findings: &mut Findings) -> Config {
     let mut names = Names::default();
     let mut instances = Vec::new();
@@ -124,6 +145,7 @@ fn read(file: &mut Table<'_>, env: &Env, flags: &Flags, findings: &mut Findings)
             findings,
         ));
     }
+    let prices = read_prices(file, findings);
     let pool = overlay::section(
         "pool",
         file,
@@ -175,6 +197,7 @@ fn read(file: &mut Table<'_>, env: &Env, flags: &Flags, findings: &mut Findings)
         pool,
         retry,
         monitor,
+        prices,
         routes,
         #[cfg(feature = "console")]
         console,

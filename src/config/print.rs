@@ -31,6 +31,9 @@ pub fn print(config: &Config) -> String {
     out.section("pool", &config.pool);
     out.section("retry", &config.retry);
     out.section("monitor", &config.monitor);
+    if !config.prices.is_empty() {
+        out.section("prices", &config.prices);
+    }
     #[cfg(feature = "console")]
     out.section("console", &config.console);
     out.section("log", &config.log);
