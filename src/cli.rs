@@ -7,11 +7,15 @@ mod args;
 mod ask;
 mod check;
 mod config;
+mod embedded;
+#[cfg(feature = "console")]
+mod face;
 mod object;
 mod question;
 mod report;
 mod run;
 mod simulate;
+mod start;
 mod style;
 mod table;
 

@@ -5,6 +5,7 @@
 //! Which keys there are is asked of the settings types themselves (`probe`), so no list of keys is written here twice.
 
 mod address;
+mod around;
 mod checks;
 mod discover;
 mod document;
@@ -25,6 +26,7 @@ mod route;
 mod rule;
 mod table;
 
+pub use around::look_around;
 pub use discover::{Found, usual_ollama};
 pub use env::Env;
 pub use example::{EXAMPLE, init};

@@ -10,7 +10,7 @@
 
 mod action;
 mod app;
-mod clipboard;
+pub mod clipboard;
 pub mod composer;
 mod effect;
 mod event;
@@ -20,18 +20,23 @@ mod settings;
 mod state;
 pub mod term_env;
 mod terminal;
+#[cfg(test)]
+mod tests;
 pub mod text;
 pub mod theme;
 pub mod view;
 
+use std::panic::AssertUnwindSafe;
 use std::path::PathBuf;
 
+use futures_util::FutureExt;
 use ratatui::crossterm::event::EventStream;
 use tokio::time::Instant;
 
 pub use settings::Settings;
 
 use self::app::App;
+use self::run::Face;
 use self::theme::Theme;
 use self::view::Screen;
 use crate::base::Error;
@@ -46,8 +51,6 @@ pub struct Context {
     pub source_hint: Option<String>,
     /// Who may answer; the first one does. Without one, questions go without a system message.
     pub personas: Vec<Persona>,
-    /// The balancing strategies that can be chosen.
-    pub strategies: Vec<Strategy>,
     /// The program's version.
     pub version: String,
     /// Folders in which theme files are looked for.
@@ -65,15 +68,6 @@ pub struct Persona {
     pub role_name: String,
     /// What the one who asks is called.
     pub you_name: String,
-}
-
-/// A balancing strategy that can be chosen.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Strategy {
-    /// Its name in the config.
-    pub name: String,
-    /// One line on it.
-    pub about: String,
 }
 
 /// Why the console ended.
@@ -95,19 +89,21 @@ pub async fn start(deck: Deck, settings: Settings, context: Context) -> Result<E
     let env = term_env::TermEnv::read();
     let theme = Theme::choose_in(settings.theme.as_deref(), &context.theme_dirs, &env)?;
     let mut session = terminal::open(&settings, env)?;
-    let app = App::new(&settings, context, deck.board(), Instant::now());
-    let screen = Screen::new(theme, settings.ascii);
-    let ended = run::run(
+    let face = Face {
+        app: App::new(&settings, context, deck.board(), Instant::now()),
+        screen: Screen::new(theme, settings.ascii),
+        frames_per_second: settings.frames_per_second,
+    };
+    let run = run::run(
         &mut session.terminal,
         EventStream::new(),
         deck,
-        app,
-        screen,
-        &settings,
+        face,
         &mut session.host,
         session.signals,
-    )
-    .await;
+    );
+    let ended = AssertUnwindSafe(run).catch_unwind().await;
     session.host.settle();
-    ended
+    drop(session.modes);
+    ended.unwrap_or_else(|panic| terminal::die(panic))
 }

@@ -6,14 +6,16 @@
 
 mod attempt;
 mod callbacks;
+mod hedge;
 mod input;
 pub(crate) mod retry;
 mod run;
+mod tending;
 
 #[cfg(test)]
 mod tests;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -25,11 +27,12 @@ use tokio::sync::broadcast;
 use tokio::time::Instant;
 
 use crate::base::{
-    Answer, Board, Changed, ChatRequest, ChatStream, Command, DeckEvent, Error, LlmMetrics,
-    LlmResponse, ProviderType, RequestId, Scope, Series,
+    Answer, Board, Changed, ChatRequest, ChatStream, Command, DeckEvent, Error, InstanceName,
+    LlmMetrics, LlmResponse, ProviderType, RequestId, RouteName, Scope, Series, Usage,
 };
 use crate::monitor::{self, LlmMonitor};
 use crate::pool::{self, InstanceSettings, LlmLoadBalancer, RouteSettings};
+use crate::prices::{self, PriceSettings};
 use crate::provider::LlmModelStrategy;
 
 pub use input::{ChatInput, Turn};
@@ -48,6 +51,8 @@ pub struct Settings {
     pub retry: RetrySettings,
     /// The monitor.
     pub monitor: monitor::Settings,
+    /// Prices of one's own by model; the built-in list holds the public ones.
+    pub prices: BTreeMap<String, PriceSettings>,
     /// The seed of every choice by chance; `None` takes one from the system.
     pub seed: Option<u64>,
 }
@@ -71,14 +76,24 @@ pub struct LlmModelDriver(Arc<Shared>);
 struct Shared {
     balancer: LlmLoadBalancer,
     strategies: Vec<Arc<dyn LlmModelStrategy>>,
-    names: Vec<crate::base::InstanceName>,
+    known: Vec<Known>,
     monitor: LlmMonitor,
     budget: retry::Budget,
+    hedges: retry::Budget,
+    hedged: HashSet<RouteName>,
     settings: Settings,
     dice: parking_lot::Mutex<rand::rngs::SmallRng>,
     events: broadcast::Sender<DeckEvent>,
     started: Instant,
     next_request: AtomicU64,
+}
+
+/// What is kept of an instance beside the pool, to find its prices.
+struct Known {
+    name: InstanceName,
+    provider_type: ProviderType,
+    base_url: String,
+    probe_every: Option<Duration>,
 }
 
 impl LlmModelDriver {
@@ -89,9 +104,10 @@ impl LlmModelDriver {
     pub fn new(
         settings: Settings,
         routes: Vec<RouteSettings>,
-        instances: Vec<InstanceSpec>,
+        mut instances: Vec<InstanceSpec>,
     ) -> Result<Self, Error> {
         use rand::SeedableRng;
+        let own_prices = settings.prices.clone();
         let seed = settings.seed.unwrap_or_else(seed_of_the_system);
         let (events, _) = broadcast::channel(EVENTS_HELD);
         let now = Instant::now();
@@ -99,9 +115,31 @@ impl LlmModelDriver {
             .iter()
             .map(|instance| Arc::clone(&instance.strategy))
             .collect();
-        let names = instances
+        let known = instances
             .iter()
-            .map(|instance| instance.settings.name.clone())
+            .map(|instance| Known {
+                name: instance.settings.name.clone(),
+                provider_type: instance.settings.provider_type,
+                base_url: instance.settings.base_url.clone(),
+                probe_every: instance.settings.probe_every,
+            })
+            .collect();
+        for instance in &mut instances {
+            let settings = &mut instance.settings;
+            if let (None, Some(model)) = (settings.price, settings.models.first()) {
+                settings.price = prices::find(
+                    &own_prices,
+                    settings.provider_type,
+                    &settings.base_url,
+                    model,
+                )
+                .and_then(|price| price.output_per_million());
+            }
+        }
+        let hedged = routes
+            .iter()
+            .filter(|route| route.hedge)
+            .map(|route| route.name.clone())
             .collect();
         let balancer = LlmLoadBalancer::new(
             settings.pool.clone(),
@@ -113,18 +151,22 @@ impl LlmModelDriver {
             seed,
             events.clone(),
         )?;
-        Ok(Self(Arc::new(Shared {
+        let driver = Self(Arc::new(Shared {
             balancer,
             strategies,
-            names,
+            known,
             monitor: LlmMonitor::new(&settings.monitor, now),
             budget: retry::Budget::new(&settings.retry),
+            hedges: hedge::budget(),
+            hedged,
             dice: parking_lot::Mutex::new(rand::rngs::SmallRng::seed_from_u64(seed ^ 0x5eed)),
             settings,
             events,
             started: now,
             next_request: AtomicU64::new(1),
-        })))
+        }));
+        tending::start(&driver.0);
+        Ok(driver)
     }
 
     /// Sends a chat. Nothing happens until the stream is polled; dropping it cancels the request, closes the upstream
@@ -236,7 +278,7 @@ impl Shared {
     async fn command(&self, command: Command, by: String) -> Result<Changed, Error> {
         let mut changed = self.balancer.command(&command)?;
         if let Command::Probe { instance } = &command
-            && let Some(at) = self.names.iter().position(|name| name == instance)
+            && let Some(at) = self.known.iter().position(|known| known.name == *instance)
         {
             let begun = Instant::now();
             let found = self.strategies[at].probe().await;
@@ -255,6 +297,18 @@ impl Shared {
             by,
         });
         Ok(changed)
+    }
+
+    /// Returns what an answer cost in US dollars, when that is known.
+    fn cost(&self, instance: &InstanceName, model: &str, usage: Option<&Usage>) -> Option<f64> {
+        let known = self.known.iter().find(|known| known.name == *instance)?;
+        let price = prices::find(
+            &self.settings.prices,
+            known.provider_type,
+            &known.base_url,
+            model,
+        )?;
+        price.cost(usage?, jiff::Timestamp::now())
     }
 
     fn next_request(&self) -> RequestId {

@@ -28,6 +28,7 @@
 //! minutes, and to ten minutes up to 26 hours; the newest slot of a window is the one still filling. Percentiles
 //! are rounded up by less than 0.8 %. All memory is bounded: see [`LlmMonitor::memory_bytes`].
 
+pub mod alerts;
 mod book;
 mod failures;
 mod histogram;
@@ -52,6 +53,7 @@ use crate::base::{
     Attempt, Failures, InstanceName, LlmMetrics, Outcome, ProviderType, RequestId, RouteName,
     Scope, Series,
 };
+use alerts::Alerts;
 use book::{Book, Moment, Noted};
 use failures::{FailureLog, tidy, what_failed};
 use running::Runnings;
@@ -74,6 +76,8 @@ pub struct LlmMonitor {
     instances: Shelf<InstanceName>,
     running: Runnings,
     failures: Mutex<FailureLog>,
+    slow: alerts::Slow,
+    alerts: Mutex<Alerts>,
 }
 
 impl LlmMonitor {
@@ -87,6 +91,8 @@ impl LlmMonitor {
             instances: Shelf::new(),
             running: Runnings::default(),
             failures: Mutex::new(FailureLog::new(settings.error_ring, settings.error_groups)),
+            slow: settings.alerts.slow.clone(),
+            alerts: Mutex::new(Alerts::new(settings.alerts.clone())),
         }
     }
 
@@ -177,7 +183,7 @@ impl LlmMonitor {
         let correction = counted.map_or(0, |tokens| {
             tokens.cast_signed() - running.streamed.cast_signed()
         });
-        let (mut tally, timings) = sample.of_request();
+        let (mut tally, timings) = sample.of_request(&self.slow);
         tally.streamed_tokens = correction;
         let end = |book: &Mutex<Book>, leaves: bool| {
             let mut book = book.lock();
@@ -201,7 +207,7 @@ impl LlmMonitor {
             end(self.book_of(answered), asked == Some(answered));
         }
         if let Some(instance) = &sample.instance {
-            let (mut tally, timings) = sample.of_answer();
+            let (mut tally, timings) = sample.of_answer(&self.slow);
             tally.streamed_tokens = correction;
             self.instances
                 .open(instance)
@@ -283,6 +289,14 @@ impl LlmMonitor {
             + self.instances.memory_bytes()
             + self.failures.lock().memory_bytes()
             + self.running.memory_bytes()
+            + self.alerts.lock().memory_bytes()
+    }
+
+    /// Returns the counts of a scope over the last `window`.
+    fn tally(&self, scope: &Scope, window: Duration, now: Instant) -> tally::Tally {
+        let at = self.moment(now);
+        self.with_book(scope, |book| book.tally(window, at))
+            .unwrap_or_default()
     }
 
     /// Moves a running request from one type's books to another's.

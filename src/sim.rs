@@ -37,7 +37,7 @@ mod texts;
 
 pub use demo::demo;
 pub use fault::Fault;
-pub use journal::{Outcome, Record, Stats};
+pub use journal::{Ending, Record, Stats};
 pub use load::{Load, LoadCounts, LoadSettings};
 pub use profile::{Delay, FaultShare, InstanceProfile, Outage, Settings, Spread, WhenFull};
 pub use server::{Endpoint, Server};

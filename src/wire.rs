@@ -4,11 +4,14 @@
 //! HTTP error answer becomes an [`Error`]. [`serve`] is the other direction: what a server of these protocols needs.
 //!
 //! ```text
-//! bytes -> lines -> sse ----> openai / anthropic / responses --+
-//!            |                                                 +-> tools, ending -> Chunk
-//!            +----> ndjson -> ollama -------------------------+
-//!       `-> whole (one JSON document) -> openai / ollama
+//! bytes -+-> lines -+-> sse ----> openai / anthropic / responses -+
+//!        |          +-> ndjson -> ollama -----------------------+-> tools, ending -> Chunk
+//!        +-> whole (one document) -> openai / ollama -----------+
 //! ```
+//!
+//! The details that errors from here carry are a closed list: `truncated`, `empty_stream`, `bad_json`, `too_long`,
+//! `not_event_stream`, `no_choices`, `no_models` (all `protocol`), `finish_reason`, `endpoint_not_found`,
+//! `not_supported`.
 
 mod anthropic;
 mod classify;

@@ -226,6 +226,32 @@ impl ErrorKind {
         }
     }
 
+    /// Tells whether it is the caller's own doing, so that no pool could have done better.
+    pub const fn callers_own(self) -> bool {
+        match self {
+            Self::InvalidRequest
+            | Self::ContextLength
+            | Self::ContentFilter
+            | Self::Cancelled
+            | Self::Config => true,
+            Self::Auth
+            | Self::Permission
+            | Self::QuotaExhausted
+            | Self::RateLimited
+            | Self::Overloaded
+            | Self::NotFoundModel
+            | Self::TimeoutConnect
+            | Self::TimeoutFirstToken
+            | Self::TimeoutIdle
+            | Self::Network
+            | Self::Protocol
+            | Self::Server
+            | Self::Deadline
+            | Self::QueueFull
+            | Self::NoInstance => false,
+        }
+    }
+
     /// Returns what a person can do about it.
     pub const fn hint(self) -> &'static str {
         match self {

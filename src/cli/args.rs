@@ -61,7 +61,7 @@ pub enum Command {
 #[derive(Clone, Copy, Debug, Args)]
 pub struct DemoArgs {
     /// Requests per second of the background load; 0 for none
-    #[arg(long, default_value_t = 1.0, value_name = "PER_SECOND", value_parser = rate)]
+    #[arg(long, default_value_t = 1.2, value_name = "PER_SECOND", value_parser = rate)]
     pub rate: f64,
 
     /// Make the chances of the embedded pool repeatable

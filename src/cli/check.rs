@@ -87,7 +87,7 @@ impl Checked<'_> {
                 }
             }
             Err(error) if self.probe.is_ok() => {
-                notes.push(format!("its models could not be listed: {error}"))
+                notes.push(format!("its models could not be listed: {error}"));
             }
             Err(_) => {}
         }

@@ -1,9 +1,19 @@
 //! Rules that a settings type cannot express by itself.
 
+#[cfg(feature = "console")]
+use std::path::Path;
+
+#[cfg(feature = "console")]
+use super::env::Env;
 use super::findings::Findings;
+#[cfg(feature = "console")]
+use super::key;
 use super::problem::did_you_mean;
-use crate::logging;
+#[cfg(feature = "console")]
+use crate::console::{self, theme::Theme};
+use crate::driver::RetrySettings;
 use crate::pool::{self, StrategyKind};
+use crate::{logging, monitor};
 
 /// Checks a strategy's name; tells the rule and what would be right.
 pub(super) fn strategy(name: &str, refuse: impl FnOnce(&str, &str)) {
@@ -79,6 +89,86 @@ pub(super) fn pool(settings: &pool::Settings, findings: &mut Findings) {
                 "lower it, or raise open_at_most",
             );
         }
+    }
+}
+
+/// Checks `[retry]`.
+pub(super) fn retry(settings: &RetrySettings, findings: &mut Findings) {
+    if settings.attempts == 0 {
+        findings.refuse(
+            "retry.attempts",
+            "0",
+            "a request has at least 1 attempt",
+            "1 is: never again",
+        );
+    }
+    for (key, value) in [
+        ("retry.budget", settings.budget),
+        ("retry.burst", settings.burst),
+    ] {
+        if !value.is_finite() || value < 0.0 {
+            findings.refuse(
+                key,
+                &value.to_string(),
+                "it is 0 or more",
+                "leave it out for the usual one",
+            );
+        }
+    }
+}
+
+/// Checks `[monitor]`.
+pub(super) fn monitor(settings: &monitor::Settings, findings: &mut Findings) {
+    const MOST: usize = 100_000;
+    for (key, count) in [
+        ("monitor.error_ring", settings.error_ring),
+        ("monitor.error_groups", settings.error_groups),
+    ] {
+        if !(1..=MOST).contains(&count) {
+            findings.refuse(
+                key,
+                &count.to_string(),
+                "it is from 1 to 100000",
+                "leave it out for the usual one",
+            );
+        }
+    }
+    for wrong in settings.alerts.nonsense() {
+        let key = format!("monitor.alerts.{}", wrong.key);
+        let right = "leave it out for the usual one";
+        findings.refuse(&key, &wrong.value, wrong.rule, right);
+    }
+}
+
+/// Checks `[console]`: a theme must be there and right.
+#[cfg(feature = "console")]
+pub(super) fn console(
+    settings: &mut console::Settings,
+    config: &Path,
+    env: &Env,
+    findings: &mut Findings,
+) {
+    if !(1..=60).contains(&settings.frames_per_second) {
+        let value = settings.frames_per_second.to_string();
+        let key = "console.frames_per_second";
+        findings.refuse(
+            key,
+            &value,
+            "it is from 1 to 60",
+            "leave it out for the usual one",
+        );
+    }
+    let Some(theme) = &settings.theme else {
+        return;
+    };
+    if theme.contains('/') {
+        let path = key::resolve(config, theme, env);
+        settings.theme = Some(path.to_string_lossy().into_owned());
+    }
+    let name = settings.theme.as_deref().filter(|name| *name != "auto");
+    if let Some(Err(error)) = name.map(|name| Theme::load(name, &env.theme_dirs())) {
+        let value = format!("\"{}\"", name.unwrap_or_default());
+        findings.refuse("console.theme", &value, error.message(), error.hint());
     }
 }
 

@@ -2,9 +2,10 @@
 
 use std::path::PathBuf;
 
+use reqwest::Url;
 use secrecy::SecretString;
 
-use super::address::{self, BadUrl};
+use super::address;
 use super::env::Env;
 use super::findings::Findings;
 use super::instance::Instance;
@@ -54,7 +55,7 @@ const SERVICES: [Service; 3] = [
         key: "OPENAI_API_KEY",
         base_url: "OPENAI_BASE_URL",
         model: "OPENAI_MODEL",
-        usual_url: address::usual(ProviderType::OpenAi),
+        usual_url: provider::default_base_url(ProviderType::OpenAi),
         goes_without_key: true,
     },
     Service {
@@ -63,7 +64,7 @@ const SERVICES: [Service; 3] = [
         key: "ZHIPUAI_API_KEY",
         base_url: "ZHIPUAI_BASE_URL",
         model: "ZHIPUAI_MODEL",
-        usual_url: address::usual(ProviderType::ZhipuAi),
+        usual_url: provider::default_base_url(ProviderType::ZhipuAi),
         goes_without_key: false,
     },
     Service {
@@ -90,7 +91,7 @@ pub(super) fn from_variables(env: &Env, findings: &mut Findings) -> Vec<Instance
 /// Returns the instance of an Ollama at its usual place; whether one listens there, the caller finds out.
 pub fn usual_ollama(env: &Env) -> Instance {
     let mut ollama = instance("ollama", ProviderType::Ollama, Place::Default);
-    address::usual(ProviderType::Ollama).clone_into(&mut ollama.pool.base_url);
+    provider::default_base_url(ProviderType::Ollama).clone_into(&mut ollama.pool.base_url);
     ollama.pool.models = model(env, "OLLAMA_MODEL");
     ollama
 }
@@ -108,26 +109,19 @@ fn from_service(service: &Service, env: &Env, findings: &mut Findings) -> Option
         service.provider_type,
         Place::Variable(variable.to_owned()),
     );
-    let url = match address::check(base_url.unwrap_or(service.usual_url)) {
-        Ok(url) => url,
-        Err(bad) => {
-            note(
-                bad,
-                service.base_url,
-                base_url.unwrap_or_default(),
-                findings,
-            );
-            return None;
-        }
-    };
+    let base_url = base_url.unwrap_or(service.usual_url);
+    set_url(
+        &mut instance,
+        base_url.to_owned(),
+        service.base_url,
+        findings,
+    )?;
     if key.is_some_and(|key| !key.bytes().all(|byte| byte.is_ascii_graphic())) {
         let place = Place::Variable(service.key.to_owned());
         let rule = "the key holds a blank, a line break or another character that no key has";
         findings.push(Problem::new(place, "", rule));
         return None;
     }
-    instance.provider.base_url = Some(base_url.unwrap_or(service.usual_url).to_owned());
-    instance.pool.base_url = address::for_people(&url);
     instance.provider.key = key.map(SecretString::from);
     instance.key_from = key.map(|_| KeySource::Variable(service.key.to_owned()));
     instance.pool.models = model(env, service.model);
@@ -138,25 +132,22 @@ fn from_ollama_host(env: &Env, findings: &mut Findings) -> Option<Instance> {
     const VARIABLE: &str = "OLLAMA_HOST";
     const KEY: &str = "OLLAMA_API_KEY";
     let host = env.get(VARIABLE)?;
-    let url = match address::of_ollama_host(host) {
-        Ok(url) => url,
-        Err(bad) => {
-            note(bad, VARIABLE, host, findings);
-            return None;
-        }
-    };
     let mut ollama = instance(
         "ollama",
         ProviderType::Ollama,
         Place::Variable(VARIABLE.to_owned()),
     );
+    let url = set_url(
+        &mut ollama,
+        provider::ollama_base_url(host),
+        VARIABLE,
+        findings,
+    )?;
     // The key is for the hosted service; it is not sent to a machine in the clear.
     if let Some(key) = env.get(KEY).filter(|_| url.scheme() == "https") {
         ollama.provider.key = Some(SecretString::from(key.trim()));
         ollama.key_from = Some(KeySource::Variable(KEY.to_owned()));
     }
-    ollama.pool.base_url = address::for_people(&url);
-    ollama.provider.base_url = Some(url.to_string());
     ollama.pool.models = model(env, "OLLAMA_MODEL");
     Some(ollama)
 }
@@ -177,15 +168,36 @@ fn model(env: &Env, variable: &str) -> Vec<String> {
         .collect()
 }
 
-fn note(bad: BadUrl, variable: &str, value: &str, findings: &mut Findings) {
-    let mut problem =
-        Problem::new(Place::Variable(variable.to_owned()), "", &bad.rule).with_right(bad.right);
-    if !bad.secret {
-        variable.clone_into(&mut problem.key);
-        problem = problem.with_value(format!("\"{value}\""));
-        problem.place = Place::Default;
+/// Gives an instance its address; a wrong one is noted with its variable.
+fn set_url(
+    instance: &mut Instance,
+    url: String,
+    variable: &str,
+    findings: &mut Findings,
+) -> Option<Url> {
+    let place = Place::Variable(variable.to_owned());
+    let checked = match address::check(&url) {
+        Ok(checked) => checked,
+        Err(bad) => {
+            let problem = Problem::new(place, "base_url", &bad.rule).with_right(bad.right);
+            findings.push(if bad.secret {
+                problem
+            } else {
+                problem.with_value(format!("\"{url}\""))
+            });
+            return None;
+        }
+    };
+    instance.provider.base_url = Some(url);
+    match instance.provider.shown_base_url() {
+        Ok(shown) => instance.pool.base_url = shown,
+        Err(error) => {
+            findings
+                .push(Problem::new(place, "base_url", error.message()).with_right(error.hint()));
+            return None;
+        }
     }
-    findings.push(problem);
+    Some(checked)
 }
 
 #[cfg(test)]
@@ -249,7 +261,9 @@ mod tests {
         assert!(told.is_empty());
         assert_eq!(
             problems,
-            ["OPENAI_BASE_URL = \"localhost:8080\": not a URL: the scheme is missing"]
+            [
+                "environment variable OPENAI_BASE_URL: base_url = \"localhost:8080\": not a URL: the scheme is missing"
+            ]
         );
     }
 }

@@ -79,6 +79,15 @@ impl Env {
         Some(self.xdg("XDG_STATE_HOME", ".local/state")?.join("llmdeck"))
     }
 
+    /// Returns the folders in which people keep themes of their own.
+    pub fn theme_dirs(&self) -> Vec<PathBuf> {
+        let config = self.xdg("XDG_CONFIG_HOME", ".config");
+        config
+            .map(|folder| folder.join("llmdeck/themes"))
+            .into_iter()
+            .collect()
+    }
+
     /// Replaces a leading `~/` by the home folder.
     pub fn expand(&self, path: &str) -> PathBuf {
         match (path.strip_prefix("~/"), &self.home) {

@@ -50,7 +50,10 @@ mod tests {
     use super::*;
     use crate::config::probe::fields_of;
     use crate::config::{Env, Flags, load};
-    use crate::{limit, logging, pool, provider};
+    #[cfg(feature = "console")]
+    use crate::console;
+    use crate::driver::RetrySettings;
+    use crate::{limit, logging, monitor, pool, provider};
 
     /// Uncomments `#key = value`, `#[table]` and what goes on below them; prose has a blank after the `#`.
     fn uncommented() -> String {
@@ -82,6 +85,10 @@ mod tests {
     fn the_example_as_it_stands_equals_the_defaults() {
         let config = load_text(EXAMPLE);
         assert_eq!(config.pool, pool::Settings::default());
+        assert_eq!(config.retry, RetrySettings::default());
+        assert_eq!(config.monitor, monitor::Settings::default());
+        #[cfg(feature = "console")]
+        assert_eq!(config.console, console::Settings::default());
         assert_eq!(config.log, logging::Settings::default());
         assert_eq!(config.personas, []);
     }
@@ -90,6 +97,10 @@ mod tests {
     fn what_is_commented_out_is_valid_and_names_the_defaults() {
         let config = load_text(&uncommented());
         assert_eq!(config.pool, pool::Settings::default());
+        assert_eq!(config.retry, RetrySettings::default());
+        assert_eq!(config.monitor, monitor::Settings::default());
+        #[cfg(feature = "console")]
+        assert_eq!(config.console.mouse, console::Settings::default().mouse);
         assert_eq!(config.log, logging::Settings::default());
         assert!(!config.personas.is_empty());
         let every = config
@@ -116,6 +127,10 @@ mod tests {
             fields_of::<pool::BreakerSettings>(),
             fields_of::<pool::AdaptiveSettings>(),
             fields_of::<pool::RouteSettings>(),
+            fields_of::<RetrySettings>(),
+            fields_of::<monitor::Settings>(),
+            #[cfg(feature = "console")]
+            fields_of::<console::Settings>(),
             fields_of::<logging::Settings>(),
             fields_of::<limit::Settings>(),
             fields_of::<provider::Timeouts>(),

@@ -55,9 +55,17 @@ pub(super) fn read(
             .ok()
     });
     provider.base_url = given_url.map(|given| given.value);
-    pool.base_url = url
-        .as_ref()
-        .map_or_else(|| address::usual(some_type).to_owned(), address::for_people);
+    // What is wrong beyond the URL itself (a path that names a call) is the provider's to know.
+    if url.is_some() || provider.base_url.is_none() {
+        match provider.shown_base_url() {
+            Ok(shown) => pool.base_url = shown,
+            Err(error) => {
+                let place = table.given_place("base_url", findings);
+                let key = table.dotted("base_url");
+                findings.push(Problem::new(place, key, error.message()).with_right(error.hint()));
+            }
+        }
+    }
 
     let key = key::take(&mut table, env, findings);
     let has_key = key.is_some();

@@ -16,7 +16,11 @@ use super::persona::{self, Persona};
 use super::problem::{Place, Problems};
 use super::route;
 use super::table::Table;
-use crate::{logging, pool};
+#[cfg(feature = "console")]
+use crate::console;
+use crate::driver::RetrySettings;
+use crate::prices::PriceSettings;
+use crate::{logging, monitor, pool};
 
 /// What the command line says about the config.
 #[derive(Clone, Debug, Default)]
@@ -38,8 +42,17 @@ pub struct Config {
     pub instances: Vec<Instance>,
     /// How the pool behaves.
     pub pool: pool::Settings,
+    /// How often and when a failed request is sent again.
+    pub retry: RetrySettings,
+    /// Prices of one's own, by model.
+    pub prices: BTreeMap<String, PriceSettings>,
+    /// How much is remembered of what happened.
+    pub monitor: monitor::Settings,
     /// The routes in their order.
     pub routes: Vec<pool::RouteSettings>,
+    /// How the console looks and behaves.
+    #[cfg(feature = "console")]
+    pub console: console::Settings,
     /// How logs are written.
     pub log: logging::Settings,
     /// Personas in their order.
@@ -78,6 +91,24 @@ pub fn load(env: &Env, flags: &Flags) -> Result<Config, Problems> {
     Ok(config)
 }
 
+/// Reads `[prices."model"]`: US dollars for a million tokens.
+fn read_prices(
+    file: &mut Table<'_>,
+    findings: &mut Findings,
+) -> BTreeMap<String, PriceSettings> {
+    let Some(given) = file.take::<BTreeMap<String, PriceSettings>>("prices", findings) else {
+        return BTreeMap::new();
+    };
+    for (model, price) in &given.value {
+        let all = [Some(price.input), Some(price.output), price.cached];
+        if all.into_iter().flatten().any(|price| !price.is_finite() || price < 0.0) {
+            let problem = given.problem(format!("the price of '{model}' is below zero"));
+            findings.push(problem.with_right("US dollars for a million tokens, such as input = 0.4"));
+        }
+    }
+    given.value
+}
+
 fn read(file: &mut Table<'_>, env: &Env, flags: &Flags, findings: &mut Findings) -> Config {
     let mut names = Names::default();
     let mut instances = Vec::new();
@@ -114,6 +145,7 @@ fn read(file: &mut Table<'_>, env: &Env, flags: &Flags, findings: &mut Findings)
             findings,
         ));
     }
+    let prices = read_prices(file, findings);
     let pool = overlay::section(
         "pool",
         file,
@@ -124,8 +156,31 @@ fn read(file: &mut Table<'_>, env: &Env, flags: &Flags, findings: &mut Findings)
         },
     );
     checks::pool(&pool, findings);
+    let retry = overlay::section("retry", file, env, findings, |_, _, _| {});
+    checks::retry(&retry, findings);
+    let monitor = overlay::section(
+        "monitor",
+        file,
+        env,
+        findings,
+        |monitor: &mut monitor::Settings, table, findings| {
+            overlay::nested("alerts", &mut monitor.alerts, table, findings);
+        },
+    );
+    checks::monitor(&monitor, findings);
+    #[cfg(feature = "console")]
+    let console = {
+        let mut console: console::Settings =
+            overlay::section("console", file, env, findings, |_, _, _| {});
+        checks::console(&mut console, file.document().path(), env, findings);
+        console
+    };
+    // A program without a console leaves its section alone.
+    #[cfg(not(feature = "console"))]
+    let _ = file.take_raw("console");
     let mut log: logging::Settings = overlay::section("log", file, env, findings, |_, _, _| {});
     log_level(&mut log, env, flags, findings);
+    checks::log(&log, findings);
     if !log.dir.is_empty() {
         let dir = key::resolve(file.document().path(), &log.dir, env);
         log.dir = dir.to_string_lossy().into_owned();
@@ -140,7 +195,12 @@ fn read(file: &mut Table<'_>, env: &Env, flags: &Flags, findings: &mut Findings)
         found,
         instances,
         pool,
+        retry,
+        monitor,
+        prices,
         routes,
+        #[cfg(feature = "console")]
+        console,
         log,
         personas,
         warnings: Vec::new(),
@@ -172,7 +232,6 @@ fn log_level(log: &mut logging::Settings, env: &Env, flags: &Flags, findings: &m
             .origins
             .insert(KEY.to_owned(), Place::Flag("--log-level".to_owned()));
     }
-    checks::log(log, findings);
 }
 
 fn warn_of_readers(document: &Document, instances: &[Instance], findings: &mut Findings) {

@@ -6,10 +6,9 @@ use std::time::Duration;
 use futures_util::future::join_all;
 use tokio::time::timeout;
 
-use super::address;
 use super::instance::Instance;
 use crate::base::ProviderType;
-use crate::provider::LlmModelStrategy;
+use crate::provider::{self, LlmModelStrategy};
 
 /// How many models of a server are kept.
 const MOST: usize = 64;
@@ -107,7 +106,7 @@ fn choose(provider_type: ProviderType, listed: &[String]) -> Vec<String> {
 /// Returns the model to assume at a service's own address.
 fn usual_model(instance: &Instance) -> Option<&'static str> {
     let own_addresses = [
-        address::usual(instance.pool.provider_type),
+        provider::default_base_url(instance.pool.provider_type),
         "https://api.z.ai/api/paas/v4",
     ];
     own_addresses

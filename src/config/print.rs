@@ -29,6 +29,13 @@ pub fn print(config: &Config) -> String {
     out.instances();
     out.routes();
     out.section("pool", &config.pool);
+    out.section("retry", &config.retry);
+    out.section("monitor", &config.monitor);
+    if !config.prices.is_empty() {
+        out.section("prices", &config.prices);
+    }
+    #[cfg(feature = "console")]
+    out.section("console", &config.console);
     out.section("log", &config.log);
     for persona in &config.personas {
         let path = format!("personas.{}", persona.name);

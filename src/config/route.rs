@@ -41,6 +41,7 @@ pub(super) fn read(
             findings.push(strategy.problem(rule).with_right(right));
         });
     }
+    let hedge = table.take::<bool>("hedge", findings);
     for (key, is_there) in [("name", name.is_some()), ("tiers", tiers.is_some())] {
         if !is_there && !table.has_given(key, findings) {
             let problem = Problem::new(table.place(), table.path(), format!("'{key}' is missing"));
@@ -61,6 +62,7 @@ pub(super) fn read(
             .map(|tier| tier.iter().map(InstanceName::new).collect())
             .collect(),
         strategy: strategy.map(|strategy| strategy.value),
+        hedge: hedge.is_some_and(|hedge| hedge.value),
     })
 }
 

@@ -126,6 +126,12 @@ impl<'d> Table<'d> {
         findings.origins.contains_key(&self.dotted(key))
     }
 
+    /// Returns where a key that was taken stands.
+    pub(super) fn given_place(&self, key: &str, findings: &Findings) -> Place {
+        let found = findings.origins.get(&self.dotted(key));
+        found.cloned().unwrap_or_else(|| self.place())
+    }
+
     /// Takes a key with its value, unread.
     pub(super) fn take_raw(&mut self, key: &'static str) -> Option<Raw<'d>> {
         if !self.known.contains(&key) {

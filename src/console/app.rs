@@ -11,6 +11,7 @@ use std::time::Duration;
 use ratatui::layout::Rect;
 use tokio::time::Instant;
 
+use super::Context;
 use super::composer::Composer;
 use super::effect::Effect;
 use super::event::Event;
@@ -23,7 +24,6 @@ use super::state::metrics::Metrics;
 use super::state::pool::Pool;
 use super::state::scroll::Scroll;
 use super::state::toast::{Toast, Tone};
-use super::{Context, Strategy};
 use crate::base::{Board, Changed, DeckEvent, Error, Scope, Series};
 pub(crate) use chat::is_worth_retrying;
 
@@ -49,8 +49,8 @@ pub(crate) struct App {
     pub(crate) zoomed: bool,
     /// Whether the reasoning of answers is shown in full.
     pub(crate) show_reasoning: bool,
-    /// Since when pool and metrics stand still.
-    pub(crate) frozen: Option<Instant>,
+    /// Whether pool and metrics stand still.
+    pub(crate) frozen: bool,
     /// The time of the last event.
     pub(crate) now: Instant,
     /// Where things were drawn last.
@@ -118,7 +118,7 @@ impl App {
             context,
             zoomed: false,
             show_reasoning: false,
-            frozen: None,
+            frozen: false,
             now,
             places: Places::default(),
             mouse: settings.mouse,
@@ -192,20 +192,22 @@ impl App {
 
     /// Returns the context that keys are looked up in.
     pub(crate) fn key_context(&self) -> keymap::Context {
-        match (&self.dialog, self.focus) {
-            (Some(Dialog::Help { .. }), _) => keymap::Context::Help,
-            (Some(Dialog::Confirm(_)), _) => keymap::Context::Confirm,
-            (Some(Dialog::Choose(_)), _) => keymap::Context::Choose,
-            (None, Focus::Prompt) => keymap::Context::Prompt,
-            (None, Focus::Transcript) => keymap::Context::Transcript,
-            (None, Focus::Pool) => keymap::Context::Pool,
-            (None, Focus::Metrics) => keymap::Context::Metrics,
+        match &self.dialog {
+            Some(Dialog::Help { .. }) => keymap::Context::Help,
+            Some(Dialog::Confirm(_)) => keymap::Context::Confirm,
+            Some(Dialog::Choose(_)) => keymap::Context::Choose,
+            None => self.focus_context(),
         }
     }
 
-    /// Returns the strategies that can be chosen.
-    fn strategies(&self) -> &[Strategy] {
-        &self.context.strategies
+    /// Returns the context of what has the focus, whatever lies over it.
+    pub(crate) fn focus_context(&self) -> keymap::Context {
+        match self.focus {
+            Focus::Prompt => keymap::Context::Prompt,
+            Focus::Transcript => keymap::Context::Transcript,
+            Focus::Pool => keymap::Context::Pool,
+            Focus::Metrics => keymap::Context::Metrics,
+        }
     }
 
     fn say(&mut self, text: impl Into<String>, tone: Tone) {
@@ -217,12 +219,12 @@ impl App {
     }
 
     fn board(&mut self, board: Arc<Board>) -> Redraw {
-        let shown = self.frozen.is_none() && self.pool.show(board);
+        let shown = !self.frozen && self.pool.show(board);
         Redraw::soon_if(shown)
     }
 
     fn series(&mut self, series: Series, minute: Series) -> Redraw {
-        if self.frozen.is_some() {
+        if self.frozen {
             return Redraw::No;
         }
         let changed = self.metrics.series != series || self.metrics.minute != minute;

@@ -62,8 +62,15 @@ impl Context {
         }
     }
 
-    /// The contexts that the help shows, in its order.
-    pub(crate) const HELP: [Self; 6] = [
+    /// Returns the contexts that the help shows: what has the focus first.
+    pub(crate) fn help_from(focused: Self) -> Vec<Self> {
+        let mut contexts = vec![focused];
+        contexts.extend(Self::HELP.into_iter().filter(|context| *context != focused));
+        contexts.retain(|context| Self::HELP.contains(context));
+        contexts
+    }
+
+    const HELP: [Self; 6] = [
         Self::Prompt,
         Self::Transcript,
         Self::Pool,
@@ -97,11 +104,11 @@ const TABLE: &[(Context, &str, Action, Footer)] = &[
     (Context::Prompt, "pageup", Action::PageUp, Yes),
     (Context::Prompt, "pagedown", Action::PageDown, No),
     (Context::Prompt, "alt-t", Action::Reasoning, No),
-    (Context::Prompt, "ctrl-_ ctrl-7", Action::UndoTyping, No),
+    (Context::Prompt, "ctrl-_", Action::UndoTyping, No),
     (Context::Prompt, "ctrl-d", Action::QuitWhenEmpty, No),
     (Context::Transcript, "i enter", Action::Write, Yes),
     (Context::Transcript, "j down", Action::ScrollDown, Yes),
-    (Context::Transcript, "k up", Action::ScrollUp, Yes),
+    (Context::Transcript, "k up", Action::ScrollUp, No),
     (Context::Transcript, "y c", Action::Copy, Yes),
     (Context::Transcript, "r ctrl-r", Action::Retry, Yes),
     (Context::Transcript, "t", Action::Reasoning, No),
@@ -134,8 +141,8 @@ const TABLE: &[(Context, &str, Action, Footer)] = &[
     (Context::Pool, "G end pagedown", Action::Bottom, No),
     (Context::Metrics, "+ = ]", Action::WiderWindow, Yes),
     (Context::Metrics, "- [", Action::NarrowerWindow, No),
-    (Context::Metrics, "j down right", Action::ScrollDown, Yes),
-    (Context::Metrics, "k up left", Action::ScrollUp, No),
+    (Context::Metrics, "j down right", Action::NextScope, Yes),
+    (Context::Metrics, "k up left", Action::PreviousScope, No),
     (Context::Metrics, "a", Action::ScopeAll, Yes),
     (Context::Browse, "i", Action::Write, No),
     (Context::Browse, "1", Action::FocusChat, No),
@@ -161,7 +168,7 @@ const TABLE: &[(Context, &str, Action, Footer)] = &[
     (Context::Global, "f1", Action::Help, Yes),
     (Context::Help, "esc ? q f1 enter", Action::Back, Yes),
     (Context::Help, "j down", Action::ScrollDown, Yes),
-    (Context::Help, "k up", Action::ScrollUp, Yes),
+    (Context::Help, "k up", Action::ScrollUp, No),
     (Context::Help, "pagedown space", Action::PageDown, No),
     (Context::Help, "pageup", Action::PageUp, No),
     (Context::Help, "g home", Action::Top, No),
@@ -173,7 +180,7 @@ const TABLE: &[(Context, &str, Action, Footer)] = &[
     (Context::Confirm, "ctrl-c", Action::Interrupt, No),
     (Context::Choose, "enter", Action::Choose, Yes),
     (Context::Choose, "j down tab", Action::ScrollDown, Yes),
-    (Context::Choose, "k up shift-tab", Action::ScrollUp, Yes),
+    (Context::Choose, "k up shift-tab", Action::ScrollUp, No),
     (Context::Choose, "g home", Action::Top, No),
     (Context::Choose, "G end", Action::Bottom, No),
     (Context::Choose, "esc q", Action::Back, Yes),
@@ -198,7 +205,7 @@ pub(crate) struct Keymap {
 /// Keys and what they do, for the help.
 pub(crate) struct HelpLine {
     /// All keys, as people write them.
-    pub(crate) keys: String,
+    pub(crate) keys: Vec<String>,
     /// What they do.
     pub(crate) about: &'static str,
 }
@@ -256,12 +263,7 @@ impl Keymap {
             .iter()
             .filter(|row| row.context == context)
             .map(|row| HelpLine {
-                keys: row
-                    .chords
-                    .iter()
-                    .map(Chord::to_string)
-                    .collect::<Vec<_>>()
-                    .join("  "),
+                keys: row.chords.iter().map(Chord::to_string).collect(),
                 about: row.action.about(),
             })
             .collect()
@@ -283,6 +285,8 @@ impl Keymap {
         let opposite = match row.action {
             Action::MorePermits => Some(Action::FewerPermits),
             Action::WiderWindow => Some(Action::NarrowerWindow),
+            Action::NextScope => Some(Action::PreviousScope),
+            Action::ScrollDown => Some(Action::ScrollUp),
             _ => None,
         };
         match opposite.and_then(|action| self.key_for(row.context, action)) {

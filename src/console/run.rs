@@ -28,16 +28,24 @@ use tokio::time::{Instant, sleep_until};
 use self::pace::Pace;
 use self::refresh::Refresh;
 use self::streams::Streams;
+use super::ExitReason;
 use super::app::{App, BY, Redraw};
 use super::effect::Effect;
 use super::event::Event;
 use super::view::Screen;
-use super::{ExitReason, Settings};
 use crate::base::{DeckEvent, Error, ErrorKind, Scope};
 use crate::deck::Deck;
 
 /// The most pieces taken from one source before the others get their turn.
 const AT_ONCE: usize = 256;
+
+/// What thinks and what draws.
+pub(crate) struct Face {
+    pub(crate) app: App,
+    pub(crate) screen: Screen,
+    /// The most frames in a second while something streams.
+    pub(crate) frames_per_second: u32,
+}
 
 /// What lies outside the picture: the clipboard, the mouse, the shell.
 pub(crate) trait Host {
@@ -72,9 +80,7 @@ pub(crate) async fn run<B, I, H>(
     terminal: &mut Terminal<B>,
     mut input: I,
     deck: Deck,
-    app: App,
-    screen: Screen,
-    settings: &Settings,
+    face: Face,
     host: &mut H,
     mut signals: mpsc::Receiver<Signal>,
 ) -> Result<ExitReason, Error>
@@ -88,20 +94,19 @@ where
     let mut deck_speaks = true;
     let mut console = Console {
         deck,
-        app,
-        screen,
+        app: face.app,
+        screen: face.screen,
         streams: Streams::default(),
         jobs: FuturesUnordered::new(),
-        pace: Pace::new(settings.frames_per_second, now),
+        pace: Pace::new(face.frames_per_second, now),
         refresh: Refresh::new(now),
         clear: false,
         leave: None,
     };
     console.draw(terminal)?;
-    console.figures();
     loop {
-        let wake = console.wake();
         let drawing_waits = console.pace.wants() && !host.is_ready();
+        let wake = console.wake(drawing_waits);
         tokio::select! {
             biased;
             Some(signal) = signals.recv() => match signal {
@@ -121,6 +126,8 @@ where
             }
             Some(event) = console.jobs.next(), if !console.jobs.is_empty() => {
                 console.happened(event, host);
+                // Whatever became of it, the picture is another one, or what was expected of it is wrong.
+                console.refresh.heard(Instant::now());
             }
             event = heard.recv(), if deck_speaks => {
                 deck_speaks = console.heard(event, &mut heard, host);
@@ -285,10 +292,10 @@ impl Console {
         Event::Series(Box::new(series), Box::new(minute))
     }
 
-    /// Tells when to wake without anything coming in.
-    fn wake(&self) -> Option<Instant> {
+    /// Tells when to wake without anything coming in. A frame that must wait for the line has no time of its own.
+    fn wake(&self, drawing_waits: bool) -> Option<Instant> {
         [
-            self.pace.deadline(),
+            self.pace.deadline().filter(|_| !drawing_waits),
             self.refresh.deadline(),
             self.app.deadline(),
         ]

@@ -16,6 +16,7 @@ use ratatui::backend::CrosstermBackend;
 use tokio::sync::mpsc;
 
 pub(crate) use host::RealHost;
+pub(crate) use modes::die;
 pub(crate) use quiet::Quiet;
 
 use self::modes::Modes;
@@ -30,8 +31,8 @@ pub(crate) struct Session {
     pub(crate) terminal: Terminal<Quiet<Output>>,
     pub(crate) host: RealHost,
     pub(crate) signals: mpsc::Receiver<Signal>,
-    /// Dropped last: gives the terminal back.
-    _modes: modes::Guard,
+    /// Gives the terminal back when dropped.
+    pub(crate) modes: modes::Guard,
 }
 
 /// Takes the terminal.
@@ -70,7 +71,7 @@ pub(crate) fn open(settings: &Settings, env: TermEnv) -> Result<Session, Error> 
         terminal,
         host: RealHost::new(output, modes, env),
         signals,
-        _modes: guard,
+        modes: guard,
     })
 }
 

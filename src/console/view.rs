@@ -1,11 +1,13 @@
 //! Draws the console: reads the app, writes cells, decides nothing.
 
+mod ascii;
 mod chat;
 mod chrome;
 mod dialog;
 mod footer;
 mod header;
 mod help;
+pub(crate) mod highlight;
 mod layout;
 pub mod markdown;
 mod metrics;
@@ -66,13 +68,17 @@ impl Screen {
         match &app.dialog {
             Some(Dialog::Help { top }) => {
                 let look = self.look();
-                drawn.help_top = help::draw(frame, area, *top, &app.keymap, &look);
+                drawn.help_top =
+                    help::draw(frame, area, *top, app.focus_context(), &app.keymap, &look);
             }
             Some(Dialog::Confirm(question)) => {
                 dialog::confirm(frame, area, question, &app.keymap, &self.look());
             }
             Some(Dialog::Choose(list)) => dialog::choose(frame, area, list, &self.look()),
             None => {}
+        }
+        if self.symbols.ascii {
+            ascii::only(frame.buffer_mut());
         }
         drawn
     }

@@ -8,7 +8,7 @@ use futures_util::StreamExt;
 use tokio::time::Instant;
 
 use crate::base::{
-    Answer, Attempt, ChatRequest, ChatStream, Chunk, Error, Outcome, RequestId, Usage,
+    Answer, Attempt, ChatRequest, ChatStream, Chunk, Error, Outcome, ProviderType, RequestId, Usage,
 };
 use crate::pool::Lease;
 
@@ -23,6 +23,7 @@ const TELL_EVERY: Duration = Duration::from_millis(200);
 pub(super) struct Running {
     shared: Arc<Shared>,
     request_id: RequestId,
+    provider_type: ProviderType,
     lease: Option<Lease>,
     upstream: ChatStream,
     begun: Instant,
@@ -64,6 +65,7 @@ impl Running {
             },
             shared: Arc::clone(shared),
             request_id,
+            provider_type: lease.provider_type(),
             lease: Some(lease),
             upstream,
             begun: now,
@@ -75,6 +77,11 @@ impl Running {
     /// Returns the position of its instance.
     pub(super) fn at(&self) -> Option<u32> {
         self.lease.as_ref().map(Lease::at)
+    }
+
+    /// Returns the provider type of its instance.
+    pub(super) fn provider_type(&self) -> ProviderType {
+        self.provider_type
     }
 
     /// Returns the next piece, with what it means for pool and monitor already told.

@@ -15,6 +15,7 @@ use crate::monitor::Sample;
 
 use super::Shared;
 use super::attempt::Running;
+use super::hedge::{self, Race};
 use super::retry::{self, Next};
 
 /// Makes the stream of a request.
@@ -63,6 +64,11 @@ struct Active {
     phase: Phase,
     /// The attempt that runs. It stays here while it is waited for, so that a drop at any await finds it.
     running: Option<Running>,
+    /// A second attempt beside it, while neither has given its first token.
+    hedge: Option<Running>,
+    /// When the second attempt may begin; `None` when it may not, or has.
+    hedge_at: Option<Instant>,
+    counts: Counts,
     /// Pieces to hand out before going on.
     ready: VecDeque<Chunk>,
     answer: Answer,
@@ -70,6 +76,14 @@ struct Active {
     queued: Duration,
     last_asked: Option<(InstanceName, ProviderType)>,
     outcome: Option<(Outcome, Option<Error>)>,
+}
+
+/// Attempts after the first, by why they were made.
+#[derive(Clone, Copy, Debug, Default)]
+struct Counts {
+    retries: u32,
+    failovers: u32,
+    hedges: u32,
 }
 
 #[derive(Clone, Copy)]
@@ -104,6 +118,9 @@ impl Active {
             want: None,
             phase: Phase::Wanting(Duration::ZERO),
             running: None,
+            hedge: None,
+            hedge_at: None,
+            counts: Counts::default(),
             ready: VecDeque::new(),
             answer: Answer::default(),
             attempts: Vec::new(),
@@ -159,16 +176,29 @@ impl Active {
         if let Some(want) = &mut self.want {
             want.tag = Some(lease.tag());
         }
+        if let Some(last) = self.attempts.last() {
+            if last.instance == *lease.instance() {
+                self.counts.retries += 1;
+            } else {
+                self.counts.failovers += 1;
+            }
+        }
+        self.hedge_at =
+            hedge::delay(&self.shared, &self.request.target).map(|delay| Instant::now() + delay);
+        self.running = Some(self.send(lease));
+        self.phase = Phase::Silent;
+        Ok(())
+    }
+
+    fn send(&mut self, lease: crate::pool::Lease) -> Running {
         self.last_asked = Some((lease.instance().clone(), lease.provider_type()));
-        self.running = Some(Running::begin(
+        Running::begin(
             &self.shared,
             self.id,
             &self.request,
             lease,
             self.called.elapsed(),
-        ));
-        self.phase = Phase::Silent;
-        Ok(())
+        )
     }
 
     /// Reads until the first output, a proper end without any, or a failure.
@@ -177,28 +207,11 @@ impl Active {
         // take minutes to load a model, which has its own timeout.
         let hard = self.request.deadline.map(|_| self.deadline);
         loop {
-            let Some(running) = &mut self.running else {
-                self.phase = Phase::Over;
-                return Ok(());
-            };
-            let piece = match hard {
-                Some(hard) => match tokio::time::timeout_at(hard, running.next()).await {
-                    Ok(piece) => piece,
-                    Err(_) => {
-                        let error =
-                            Error::new(ErrorKind::Deadline, "no first token before the deadline")
-                                .with_instance(running.record.instance.clone());
-                        self.attempts
-                            .extend(self.running.take().map(Running::cancel));
-                        return Err(self.fail(error));
-                    }
-                },
-                None => running.next().await,
-            };
-            match piece {
-                Some(Ok(chunk)) => {
+            match hedge::race(&mut self.running, &mut self.hedge, self.hedge_at, hard).await {
+                Race::First(Some(Ok(chunk))) => {
                     let output = chunk.is_output();
                     if output {
+                        self.attempts.extend(self.hedge.take().map(Running::cancel));
                         self.start();
                     }
                     self.take(chunk);
@@ -207,14 +220,83 @@ impl Active {
                         return Ok(());
                     }
                 }
-                Some(Err(error)) => return self.after_failure(error),
-                None => {
+                Race::First(Some(Err(error))) => {
+                    let Some(hedge) = self.hedge.take() else {
+                        return self.after_failure(error);
+                    };
+                    // The second attempt is under way already: it takes over.
+                    if let Some(first) = self.running.replace(hedge) {
+                        let error = named(error, &first.record);
+                        self.attempts.push(first.fail(&error));
+                    }
+                    self.forget_pieces();
+                }
+                Race::First(None) => {
+                    self.attempts.extend(self.hedge.take().map(Running::cancel));
                     self.start();
                     self.ended_well();
                     return Ok(());
                 }
+                Race::Second(Some(Ok(chunk))) if chunk.is_output() => {
+                    let second = self.hedge.take();
+                    let first = std::mem::replace(&mut self.running, second);
+                    self.attempts.extend(first.map(Running::cancel));
+                    self.forget_pieces();
+                    self.start();
+                    self.take(chunk);
+                    self.phase = Phase::Streaming;
+                    return Ok(());
+                }
+                Race::Second(Some(Ok(_))) => {}
+                Race::Second(Some(Err(error))) => {
+                    if let Some(second) = self.hedge.take() {
+                        let error = named(error, &second.record);
+                        self.attempts.push(second.fail(&error));
+                    }
+                }
+                Race::Second(None) => self.attempts.extend(self.hedge.take().map(Running::cancel)),
+                Race::Late => self.begin_hedge(),
+                Race::OutOfTime => {
+                    let mut error =
+                        Error::new(ErrorKind::Deadline, "no first token before the deadline");
+                    if let Some(running) = &self.running {
+                        error = named(error, &running.record);
+                    }
+                    self.cancel_running();
+                    return Err(self.fail(error));
+                }
             }
         }
+    }
+
+    /// Begins a second attempt beside a slow one, if a permit is free and the budget has room.
+    fn begin_hedge(&mut self) {
+        self.hedge_at = None;
+        let Some(mut want) = self.want.clone() else {
+            return;
+        };
+        want.tried
+            .extend(self.running.as_ref().and_then(Running::at));
+        let Some(lease) = hedge::lease(&self.shared, want) else {
+            return;
+        };
+        self.counts.hedges += 1;
+        let asked_first = self.last_asked.clone();
+        self.hedge = Some(self.send(lease));
+        // Until it has won, the first is the one that was asked.
+        self.last_asked = asked_first;
+    }
+
+    /// What came from an attempt that is no longer the answer belongs to it alone.
+    fn forget_pieces(&mut self) {
+        self.answer = Answer::default();
+        self.ready.retain(|chunk| matches!(chunk, Chunk::Retry(_)));
+    }
+
+    fn cancel_running(&mut self) {
+        self.attempts.extend(self.hedge.take().map(Running::cancel));
+        self.attempts
+            .extend(self.running.take().map(Running::cancel));
     }
 
     /// Passes on a piece of a stream that has begun.
@@ -257,9 +339,7 @@ impl Active {
         let at = running.at();
         let attempt = running.fail(&error);
         self.attempts.push(attempt.clone());
-        // What came before the first token of this attempt belongs to it alone.
-        self.answer = Answer::default();
-        self.ready.clear();
+        self.forget_pieces();
         let number = self.attempts.len() as u32;
         let mut untried = false;
         if let Some(want) = &mut self.want {
@@ -293,11 +373,11 @@ impl Active {
 
     /// Tells the caller who answers.
     fn start(&mut self) {
-        let (Some((instance, provider_type)), Some(running)) =
-            (self.last_asked.clone(), &self.running)
-        else {
+        let Some(running) = &self.running else {
             return;
         };
+        let (instance, provider_type) = (running.record.instance.clone(), running.provider_type());
+        self.last_asked = Some((instance.clone(), provider_type));
         let started = Chunk::Started(Box::new(Started {
             request_id: self.id,
             instance,
@@ -320,7 +400,9 @@ impl Active {
         self.outcome = Some((Outcome::Success, None));
         let total = self.called.elapsed();
         let (attempts, queued, id) = (self.attempts.clone(), self.queued, self.id);
+        let cost = self.cost();
         let response = self.answer.so_far_mut();
+        response.cost = cost;
         response.attempts = attempts;
         response.queued = queued;
         response.total_time = total;
@@ -329,6 +411,15 @@ impl Active {
             response.finish_reason = Some(FinishReason::Unknown);
         }
         Chunk::Done(Box::new(response.clone()))
+    }
+
+    fn cost(&self) -> Option<f64> {
+        let response = self.answer.so_far();
+        self.shared.cost(
+            response.instance.as_ref()?,
+            response.model.as_deref()?,
+            response.usage.as_ref(),
+        )
     }
 
     /// Makes the error that ends the request.
@@ -356,6 +447,7 @@ impl Active {
         sample.queued = self.queued;
         sample.time_to_first_token = response.time_to_first_token;
         sample.usage = response.usage;
+        sample.cost = response.cost.or_else(|| self.cost());
         sample.time_between_tokens = response
             .usage
             .and_then(|usage| usage.completion_tokens)
@@ -363,13 +455,9 @@ impl Active {
             .zip(response.time_to_first_token)
             .map(|(tokens, first)| total.saturating_sub(first).div_f64((tokens - 1) as f64));
         sample.attempts.clone_from(&self.attempts);
-        for pair in self.attempts.windows(2) {
-            if pair[0].instance == pair[1].instance {
-                sample.retries += 1;
-            } else {
-                sample.failovers += 1;
-            }
-        }
+        sample.retries = self.counts.retries;
+        sample.failovers = self.counts.failovers;
+        sample.hedges = self.counts.hedges;
         sample.error = error.map(|error| (error.kind(), error.message().to_owned()));
         sample
     }

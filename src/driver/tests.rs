@@ -613,3 +613,141 @@ proptest! {
         });
     }
 }
+
+fn hedging(instances: Vec<InstanceSpec>) -> LlmModelDriver {
+    let route = RouteSettings {
+        name: "r".into(),
+        tiers: vec![
+            instances
+                .iter()
+                .map(|instance| instance.settings.name.clone())
+                .collect(),
+        ],
+        strategy: None,
+        hedge: true,
+    };
+    LlmModelDriver::new(
+        Settings {
+            seed: Some(1),
+            ..Settings::default()
+        },
+        vec![route],
+        instances,
+    )
+    .unwrap()
+}
+
+fn routed() -> ChatRequest {
+    ChatRequest::from("Hi").with_target(Target::Route("r".into()))
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_late_first_token_is_hedged_and_the_loser_is_cancelled() {
+    let quick = Act::Answer(Duration::from_millis(100), vec!["quick"]);
+    let mut acts = vec![quick.clone(); 30];
+    acts.push(Act::Hang);
+    let a = Scripted::new(ProviderType::OpenAi, acts);
+    let b = Scripted::new(ProviderType::OpenAi, [quick]);
+    let driver = hedging(vec![spec("a", 4, &a), spec("b", 4, &b)]);
+    for _ in 0..60 {
+        assert_eq!(
+            driver.chat(routed()).await.unwrap().attempts.len(),
+            1,
+            "nothing was late"
+        );
+    }
+    let begun = Instant::now();
+    let response = driver.chat(routed()).await.unwrap();
+    assert_eq!(response.text, "quick");
+    assert_eq!(response.instance, Some("b".into()));
+    assert!(
+        begun.elapsed() < Duration::from_millis(400),
+        "{:?}",
+        begun.elapsed()
+    );
+    let outcomes: Vec<Outcome> = response
+        .attempts
+        .iter()
+        .map(|attempt| attempt.outcome)
+        .collect();
+    assert_eq!(outcomes, [Outcome::Cancelled, Outcome::Success]);
+    assert_eq!(a.running.load(Ordering::SeqCst), 0, "the loser is gone");
+    let board = driver.board();
+    assert_eq!(board.totals.hedges, 1);
+    assert_eq!(board.totals.failovers, 0);
+    assert!(
+        board
+            .instances
+            .iter()
+            .all(|instance| instance.in_flight == 0)
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn hedges_stay_within_their_budget_and_need_samples() {
+    let a = Scripted::new(
+        ProviderType::OpenAi,
+        [Act::Answer(Duration::from_millis(100), vec!["x"])],
+    );
+    let slow = Scripted::new(
+        ProviderType::OpenAi,
+        [Act::Answer(Duration::from_secs(3), vec!["x"])],
+    );
+    let driver = hedging(vec![spec("a", 4, &a), spec("slow", 4, &slow)]);
+    for _ in 0..200 {
+        driver.chat(routed()).await.unwrap();
+    }
+    let hedges = driver.board().totals.hedges;
+    assert!(hedges <= 11, "{hedges} of 200");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_standby_instance_joins_by_itself_and_the_command_is_told() {
+    let folder = tempfile::tempdir().unwrap();
+    let told = folder.path().join("told");
+    let a = Scripted::new(ProviderType::OpenAi, [Act::Answer(Duration::from_secs(30), vec!["a"])]);
+    let b = Scripted::new(ProviderType::OpenAi, [Act::Answer(Duration::from_secs(30), vec!["b"])]);
+    let mut standby = spec("b", 2, &b);
+    standby.settings.standby = true;
+    let mut settings = Settings { seed: Some(1), ..Settings::default() };
+    settings.pool.scaling.command = vec![
+        "sh".to_owned(),
+        "-c".to_owned(),
+        format!("echo $LLMDECK_EVENT $LLMDECK_INSTANCE > {}", told.display()),
+    ];
+    let driver = LlmModelDriver::new(settings, Vec::new(), vec![spec("a", 1, &a), standby]).unwrap();
+    let mut events = driver.subscribe();
+    let answers = futures_util::future::join_all((0..3).map(|_| driver.chat("Hi"))).await;
+    assert!(answers.iter().all(Result::is_ok));
+    assert!(b.asked() >= 1, "it was called to help");
+    let mut heard = Vec::new();
+    while let Ok(event) = events.try_recv() {
+        if let DeckEvent::Commanded { what, by } = event {
+            heard.push(format!("{by}: {what}"));
+        }
+    }
+    assert_eq!(heard, ["scaling: b joins: permits run short"]);
+    // The command runs in real time beside the paused clock.
+    for _ in 0..1_000 {
+        if told.exists() && std::fs::read_to_string(&told).unwrap().ends_with('\n') {
+            break;
+        }
+        tokio::task::spawn_blocking(|| std::thread::sleep(Duration::from_millis(5))).await.unwrap();
+    }
+    assert_eq!(std::fs::read_to_string(&told).unwrap(), "join b\n");
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_active_probe_brings_a_held_instance_back() {
+    let a = Scripted::new(
+        ProviderType::OpenAi,
+        [Act::Fail(Error::new(ErrorKind::Auth, "bad key").with_status(401)), answer(&["ok"])],
+    );
+    let mut probed = spec("a", 1, &a);
+    probed.settings.probe_every = Some(Duration::from_secs(10));
+    let driver = driver(vec![probed]);
+    assert!(driver.chat("Hi").await.is_err());
+    assert_eq!(driver.board().instances[0].state.word(), "wrong key");
+    tokio::time::sleep(Duration::from_secs(11)).await;
+    assert_eq!(driver.chat("Hi").await.unwrap().text, "ok");
+}

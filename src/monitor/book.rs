@@ -67,6 +67,8 @@ pub(super) struct Book {
     last_success: Option<Instant>,
     last_failure: Option<Noted>,
     last_touch: Option<Instant>,
+    /// Failures since the last success, but for those that were the caller's own doing.
+    failures_in_row: u64,
 }
 
 impl Book {
@@ -80,6 +82,7 @@ impl Book {
             last_success: None,
             last_failure: None,
             last_touch: None,
+            failures_in_row: 0,
         }
     }
 
@@ -96,6 +99,11 @@ impl Book {
     /// Returns how many are in flight.
     pub(super) fn in_flight(&self) -> u64 {
         self.in_flight
+    }
+
+    /// Returns how many failed one after another until now.
+    pub(super) fn failures_in_row(&self) -> u64 {
+        self.failures_in_row
     }
 
     /// Returns when something was last counted.
@@ -120,6 +128,9 @@ impl Book {
         self.timeline.add(tally, timings, at.second());
         if tally.successful > 0 {
             self.last_success = Some(at.now);
+            self.failures_in_row = 0;
+        } else if tally.errors.keys().any(|kind| !kind.callers_own()) {
+            self.failures_in_row += tally.failed;
         }
     }
 
@@ -182,6 +193,12 @@ impl Book {
             .streamed_tokens;
         let start = Duration::from_secs((at.second() + 1).saturating_sub(RATE_WINDOW));
         tokens.max(0) as f64 / at.covered(start)
+    }
+
+    /// Returns the counts of a window.
+    pub(super) fn tally(&mut self, window: Duration, at: Moment) -> Tally {
+        let cut = Cut::new(window, usize::MAX);
+        self.timeline.sum(cut.level, cut.buckets, at.second())
     }
 
     /// Returns what a window holds.

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::alerts::Slow;
 use super::tally::Tally;
 use super::timing::{Timing, Timings};
 use crate::base::{
@@ -81,7 +82,7 @@ impl Sample {
     }
 
     /// Returns what it counts for the request as a whole.
-    pub(super) fn of_request(&self) -> (Tally, Timings) {
+    pub(super) fn of_request(&self, slow: &Slow) -> (Tally, Timings) {
         let mut timings = Timings::default();
         timings.set(Timing::Queued, Some(self.queued));
         timings.set(Timing::FirstToken, self.time_to_first_token);
@@ -99,15 +100,19 @@ impl Sample {
         tally.failovers = u64::from(self.failovers);
         tally.hedges = u64::from(self.hedges);
         self.add_answer(&mut tally);
+        self.add_pace(&mut tally, self.time_to_first_token, slow);
         (tally, timings)
     }
 
     /// Returns what it counts for the instance that answered, beside the attempt itself.
-    pub(super) fn of_answer(&self) -> (Tally, Timings) {
+    pub(super) fn of_answer(&self, slow: &Slow) -> (Tally, Timings) {
         let mut timings = Timings::default();
         timings.set(Timing::BetweenTokens, self.time_between_tokens);
         let mut tally = Tally::default();
         self.add_answer(&mut tally);
+        let attempt = self.answering();
+        let first_token = attempt.and_then(|attempt| attempt.first_token);
+        self.add_pace(&mut tally, first_token, slow);
         (tally, timings)
     }
 
@@ -123,6 +128,18 @@ impl Sample {
             None if self.usage.is_some() || self.outcome == Outcome::Success => tally.unpriced = 1,
             None => {}
         }
+    }
+
+    fn add_pace(&self, tally: &mut Tally, first_token: Option<Duration>, slow: &Slow) {
+        let Some(first_token) = first_token else {
+            return;
+        };
+        let prompt = self.usage.and_then(|usage| usage.prompt_tokens);
+        let between = self.time_between_tokens.unwrap_or_default();
+        let is_slow =
+            first_token > slow.longest_first_token(prompt) || between > slow.between_tokens;
+        tally.timed = 1;
+        tally.slow = u64::from(is_slow);
     }
 }
 

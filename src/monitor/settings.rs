@@ -2,7 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 
-/// How much the monitor remembers.
+use super::alerts;
+
+/// How much the monitor remembers, and what it warns of.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Settings {
@@ -10,6 +12,8 @@ pub struct Settings {
     pub error_ring: usize,
     /// How many groups of alike failures are counted.
     pub error_groups: usize,
+    /// When somebody is alerted.
+    pub alerts: alerts::Settings,
 }
 
 impl Default for Settings {
@@ -17,6 +21,7 @@ impl Default for Settings {
         Self {
             error_ring: 200,
             error_groups: 200,
+            alerts: alerts::Settings::default(),
         }
     }
 }

@@ -54,6 +54,11 @@ impl<K: Clone + Eq + Hash> Shelf<K> {
         Arc::clone(book)
     }
 
+    /// Returns all names.
+    pub(super) fn names(&self) -> Vec<K> {
+        self.0.read().keys().cloned().collect()
+    }
+
     /// Returns the memory all books hold, nearly.
     pub(super) fn memory_bytes(&self) -> usize {
         let books: Vec<_> = self.0.read().values().cloned().collect();

@@ -34,6 +34,9 @@ pub(super) struct Tally {
     pub(super) cost: u64,
     pub(super) priced: u64,
     pub(super) unpriced: u64,
+    /// Those of which it is known whether they were slow, and those that were.
+    pub(super) timed: u64,
+    pub(super) slow: u64,
     /// Failures by kind.
     pub(super) errors: BTreeMap<ErrorKind, u64>,
 }
@@ -106,6 +109,8 @@ impl AddAssign<&Self> for Tally {
             cost,
             priced,
             unpriced,
+            timed,
+            slow,
             errors,
         } = other;
         self.successful += successful;
@@ -126,6 +131,8 @@ impl AddAssign<&Self> for Tally {
         self.cost = self.cost.saturating_add(*cost);
         self.priced += priced;
         self.unpriced += unpriced;
+        self.timed += timed;
+        self.slow += slow;
         for (kind, count) in errors {
             *self.errors.entry(*kind).or_default() += count;
         }

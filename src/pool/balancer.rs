@@ -12,7 +12,7 @@ use crate::base::{
     Changed, ChatRequest, Command, DeckEvent, Error, InstanceName, ProviderType, RateLimits,
 };
 
-use super::core::{Admission, Core, End, Grant, PoolView, Verdict, Want};
+use super::core::{Admission, Core, End, Grant, PoolView, Scaled, Verdict, Want};
 use super::queue::Place;
 use super::{InstanceSettings, RouteSettings, Settings, StrategyKind};
 
@@ -97,6 +97,15 @@ impl LlmLoadBalancer {
         }
     }
 
+    /// Gives a permit if one is free now and nobody waits.
+    pub(crate) fn try_lease(&self, want: Want) -> Option<Lease> {
+        let mut state = self.0.state.lock();
+        let grant = state.core.try_acquire(want, Instant::now());
+        self.0.deliver(&mut state);
+        drop(state);
+        grant.map(|grant| Lease::new(self.clone(), grant))
+    }
+
     /// Reads a request into what it wants of the pool.
     pub(crate) fn want(&self, request: &ChatRequest, deadline: Instant) -> Want {
         let mut state = self.0.state.lock();
@@ -125,6 +134,21 @@ impl LlmLoadBalancer {
     /// Carries out a command.
     pub(crate) fn command(&self, command: &Command) -> Result<Changed, Error> {
         self.0.with(|core, now| core.command(command, now))
+    }
+
+    /// Tells whether there is anything to scale.
+    pub(crate) fn scales(&self) -> bool {
+        self.0.state.lock().core.scales()
+    }
+
+    /// Lets a standby instance join, or a joined one leave, as the load wants it.
+    pub(crate) fn scale(&self) -> Option<Scaled> {
+        self.0.with(Core::scale)
+    }
+
+    /// Takes the result of an active probe.
+    pub(crate) fn probed(&self, name: &InstanceName, result: Result<(), &Error>) {
+        self.0.with(|core, now| core.probed(name, result, now));
     }
 
     /// Takes the picture of this moment.

@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use super::plan::Plan;
 use super::{InstanceProfile, texts};
-use crate::base::{ChatRequest, Chunk, FinishReason, Role, Usage};
+use crate::base::{ChatRequest, Chunk, FinishReason, ProviderType, Role, Usage};
 
 /// The longest part of a question that is read, in characters.
 const LONGEST_QUESTION: usize = 2_000;
@@ -24,6 +24,9 @@ pub(super) struct Answer {
 impl Answer {
     /// Writes the answer to a request.
     pub(super) fn write(profile: &InstanceProfile, plan: &Plan, request: &ChatRequest) -> Self {
+        if profile.provider_type == ProviderType::Ollama && request.messages.is_empty() {
+            return Self::load(request);
+        }
         let question = question(request);
         let mut pieces = Vec::new();
         if profile.reasoning && wants_reasoning(request) {
@@ -57,6 +60,20 @@ impl Answer {
             pieces,
             finish,
             prompt_tokens: request.estimated_prompt_tokens(),
+        }
+    }
+
+    /// Ollama loads its model when it is asked nothing, and unloads it when it shall keep it for no time.
+    fn load(request: &ChatRequest) -> Self {
+        let keeps_it = request.extra.get("keep_alive").and_then(Value::as_u64) != Some(0);
+        Self {
+            pieces: Vec::new(),
+            finish: if keeps_it {
+                FinishReason::Load
+            } else {
+                FinishReason::Unload
+            },
+            prompt_tokens: 0,
         }
     }
 
@@ -117,7 +134,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::base::{self, Message, ProviderType};
+    use crate::base::{self, Message};
 
     fn write(change: impl FnOnce(&mut InstanceProfile, &mut ChatRequest)) -> base::Answer {
         let (answer, _) = write_with_usage(change);
@@ -257,5 +274,23 @@ mod tests {
         });
         let arguments = &answer.so_far().tool_calls[0].arguments;
         assert!(matches!(arguments, base::ToolArguments::Json(_)));
+    }
+
+    #[test]
+    fn ollama_loads_and_unloads_when_asked_nothing() {
+        let finish = |keep_alive: Option<Value>| {
+            let answer = write(|profile, request| {
+                profile.provider_type = ProviderType::Ollama;
+                request.messages.clear();
+                if let Some(keep_alive) = keep_alive {
+                    request.extra.insert("keep_alive".to_owned(), keep_alive);
+                }
+            });
+            assert!(answer.so_far().text.is_empty());
+            answer.so_far().finish_reason
+        };
+        assert_eq!(finish(None), Some(FinishReason::Load));
+        assert_eq!(finish(Some(json!(300))), Some(FinishReason::Load));
+        assert_eq!(finish(Some(json!(0))), Some(FinishReason::Unload));
     }
 }

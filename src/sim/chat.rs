@@ -89,7 +89,7 @@ pub(super) async fn handle(
 }
 
 fn refuse(mut entry: Entry, refusal: Refusal, provider_type: ProviderType) -> Response<Body> {
-    entry.close(refusal.outcome());
+    entry.close(refusal.ending());
     refusal.into_response(provider_type)
 }
 

@@ -19,7 +19,7 @@ const LONGEST_LOG: usize = 10_000;
 
 /// How a request ended, as the simulated instance saw it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Outcome {
+pub enum Ending {
     /// Answered in full.
     Ok,
     /// The client closed the connection before the end.
@@ -42,7 +42,7 @@ pub enum Outcome {
     Outage,
 }
 
-impl Outcome {
+impl Ending {
     /// Returns the word for it; a fault gives its own name.
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -60,19 +60,19 @@ impl Outcome {
     }
 }
 
-impl fmt::Display for Outcome {
+impl fmt::Display for Ending {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(self.as_str())
     }
 }
 
-impl Serialize for Outcome {
+impl Serialize for Ending {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.serialize_str(self.as_str())
     }
 }
 
-impl From<Fault> for Outcome {
+impl From<Fault> for Ending {
     fn from(fault: Fault) -> Self {
         Self::Fault(fault.as_str())
     }
@@ -94,7 +94,7 @@ pub struct Record {
     /// Since the server's start, when it ended.
     pub ended: Duration,
     /// How it ended.
-    pub outcome: Outcome,
+    pub ending: Ending,
     /// Whether the client closed the connection before the end.
     pub disconnected: bool,
     /// Tokens of the prompt, estimated.
@@ -127,18 +127,18 @@ pub struct Stats {
     /// Connections that were accepted.
     pub connections: u64,
     /// Requests by how they ended.
-    pub outcomes: BTreeMap<Outcome, u64>,
+    pub endings: BTreeMap<Ending, u64>,
 }
 
 impl Stats {
     /// Returns how many ended so.
-    pub fn ended(&self, outcome: Outcome) -> u64 {
-        self.outcomes.get(&outcome).copied().unwrap_or(0)
+    pub fn ended(&self, ending: Ending) -> u64 {
+        self.endings.get(&ending).copied().unwrap_or(0)
     }
 
     /// Returns how many ended at all.
     pub fn all_ended(&self) -> u64 {
-        self.outcomes.values().sum()
+        self.endings.values().sum()
     }
 }
 
@@ -215,7 +215,7 @@ impl Journal {
                 streamed: false,
                 started: self.start.elapsed(),
                 ended: Duration::ZERO,
-                outcome: Outcome::Disconnected,
+                ending: Ending::Disconnected,
                 disconnected: true,
                 tokens_in: 0,
                 tokens_out: 0,
@@ -255,13 +255,13 @@ impl Entry {
     }
 
     /// Notes what it will be if nobody closes it: a fault that waits for the client to go away.
-    pub(super) fn expect(&mut self, outcome: Outcome) {
-        self.record.outcome = outcome;
+    pub(super) fn expect(&mut self, ending: Ending) {
+        self.record.ending = ending;
     }
 
     /// Closes it.
-    pub(super) fn close(&mut self, outcome: Outcome) {
-        self.record.outcome = outcome;
+    pub(super) fn close(&mut self, ending: Ending) {
+        self.record.ending = ending;
         self.record.disconnected = false;
         self.write();
     }
@@ -275,8 +275,8 @@ impl Entry {
         let record = &self.record;
         self.journal.log.push(record.clone());
         self.journal.count(|stats| {
-            *stats.outcomes.entry(record.outcome).or_default() += 1;
-            stats.ok += u64::from(record.outcome == Outcome::Ok);
+            *stats.endings.entry(record.ending).or_default() += 1;
+            stats.ok += u64::from(record.ending == Ending::Ok);
             stats.disconnects += u64::from(record.disconnected);
             stats.tokens_in += record.tokens_in;
             stats.tokens_out += record.tokens_out;
@@ -287,7 +287,7 @@ impl Entry {
 impl Drop for Entry {
     fn drop(&mut self) {
         if self.broken.is_cancelled() {
-            self.close(Outcome::Outage);
+            self.close(Ending::Outage);
         } else {
             self.write();
         }
@@ -308,14 +308,14 @@ mod tests {
         drop(journal.open(CancellationToken::new()));
         let mut entry = journal.open(CancellationToken::new());
         entry.sent(3);
-        entry.close(Outcome::Ok);
-        entry.close(Outcome::Full);
+        entry.close(Ending::Ok);
+        entry.close(Ending::Full);
         drop(entry);
         let stats = journal.stats();
         assert_eq!((stats.requests, stats.all_ended()), (2, 2));
         assert_eq!((stats.ok, stats.disconnects, stats.tokens_out), (1, 1, 3));
-        assert_eq!(stats.ended(Outcome::Disconnected), 1);
-        assert_eq!(stats.ended(Outcome::Full), 0);
+        assert_eq!(stats.ended(Ending::Disconnected), 1);
+        assert_eq!(stats.ended(Ending::Full), 0);
         let numbers: Vec<u64> = journal.log.records().iter().map(|r| r.number).collect();
         assert_eq!(numbers, [0, 1]);
     }
@@ -328,7 +328,7 @@ mod tests {
         drop(entry);
         let stats = journal.stats();
         assert_eq!(stats.disconnects, 1);
-        assert_eq!(stats.ended(Outcome::Fault("hang_mid_stream")), 1);
+        assert_eq!(stats.ended(Ending::Fault("hang_mid_stream")), 1);
     }
 
     #[tokio::test]
@@ -339,14 +339,14 @@ mod tests {
         broken.cancel();
         drop(entry);
         let stats = journal.stats();
-        assert_eq!((stats.disconnects, stats.ended(Outcome::Outage)), (0, 1));
+        assert_eq!((stats.disconnects, stats.ended(Ending::Outage)), (0, 1));
     }
 
     #[tokio::test]
     async fn the_log_is_bounded_and_the_counters_are_not() {
         let journal = journal();
         for _ in 0..LONGEST_LOG + 5 {
-            journal.open(CancellationToken::new()).close(Outcome::Ok);
+            journal.open(CancellationToken::new()).close(Ending::Ok);
         }
         let records = journal.log.records();
         assert_eq!(records.len(), LONGEST_LOG);

@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 
 use super::auth::Denied;
 use super::gate::{Headroom, TooSoon};
-use super::{Fault, Outcome};
+use super::{Ending, Fault};
 use crate::base::{ErrorKind, ProviderType};
 use crate::wire::serve;
 
@@ -132,21 +132,21 @@ impl Refusal {
     }
 
     /// Returns how the journal calls it when no fault was behind it.
-    pub(super) fn outcome(&self) -> Outcome {
+    pub(super) fn ending(&self) -> Ending {
         match self.reason {
             Reason::NoKey | Reason::WrongKey | Reason::ExpiredKey | Reason::Forbidden => {
-                Outcome::Unauthorized
+                Ending::Unauthorized
             }
-            Reason::UnknownModel(_) => Outcome::UnknownModel,
-            Reason::NoQuota | Reason::RateLimited { .. } => Outcome::RateLimited,
-            Reason::TooMany | Reason::Busy | Reason::Overloaded => Outcome::Full,
-            Reason::TooLong => Outcome::TooLong,
+            Reason::UnknownModel(_) => Ending::UnknownModel,
+            Reason::NoQuota | Reason::RateLimited { .. } => Ending::RateLimited,
+            Reason::TooMany | Reason::Busy | Reason::Overloaded => Ending::Full,
+            Reason::TooLong => Ending::TooLong,
             Reason::Internal
             | Reason::BadGateway
             | Reason::Filtered
             | Reason::BadRequest(_)
             | Reason::TooLarge
-            | Reason::Business(_) => Outcome::BadRequest,
+            | Reason::Business(_) => Ending::BadRequest,
         }
     }
 

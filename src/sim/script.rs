@@ -22,7 +22,7 @@ use super::gate::{Headroom, Slot};
 use super::instance::Instance;
 use super::journal::Entry;
 use super::plan::Plan;
-use super::{Fault, Outcome, refusal};
+use super::{Ending, Fault, refusal};
 use crate::base::{Chunk, ErrorKind, FinishReason, ProviderType};
 use crate::wire::serve::Encoder;
 
@@ -79,25 +79,30 @@ impl Script {
             self.trickle_stream(&frames, &mut encoder, begun).await;
             return;
         }
-        let pieces = std::mem::take(&mut self.answer.pieces);
-        let middle = self.plan.middle_of(pieces.len()).min(pieces.len());
+        let pieces = self.answer.pieces.len();
+        let middle = self.plan.middle_of(pieces).min(pieces);
         let mut due = first_token;
-        for (index, piece) in pieces.iter().enumerate() {
-            if index == middle && self.meet_fault(&frames, &mut encoder, &pieces).await {
+        for index in 0..pieces {
+            if index == middle && self.meet_fault(&frames, &mut encoder).await {
                 return;
             }
             sleep_until(due).await;
             due += self.gap();
-            self.entry.sent(1);
-            frames.send(encode(&mut encoder, piece)).await;
+            self.send_piece(&frames, &mut encoder, index).await;
         }
-        if middle == pieces.len() && self.meet_fault(&frames, &mut encoder, &pieces).await {
+        if middle == pieces && self.meet_fault(&frames, &mut encoder).await {
             return;
         }
-        self.answer.pieces = pieces;
-        let last = self.last_frames(&mut encoder, self.answer.pieces.len(), begun);
+        let last = self.last_frames(&mut encoder, pieces, begun);
         self.end();
         frames.send(last).await;
+    }
+
+    async fn send_piece(&mut self, frames: &Frames, encoder: &mut Encoder, index: usize) {
+        if let Some(piece) = self.answer.pieces.get(index) {
+            self.entry.sent(1);
+            frames.send(encode(encoder, piece)).await;
+        }
     }
 
     /// Waits, with comments where the protocol has them; forever under [`Fault::HangBeforeToken`].
@@ -122,12 +127,7 @@ impl Script {
     }
 
     /// Does what goes wrong in the middle of a stream. Tells whether that was the end of it.
-    async fn meet_fault(
-        &mut self,
-        frames: &Frames,
-        encoder: &mut Encoder,
-        pieces: &[Chunk],
-    ) -> bool {
+    async fn meet_fault(&mut self, frames: &Frames, encoder: &mut Encoder) -> bool {
         let Some(fault) = self.fault else {
             return false;
         };
@@ -147,18 +147,17 @@ impl Script {
             }
             Fault::FilteredMidStream => {
                 self.answer.finish = FinishReason::ContentFilter;
-                let sent = self.plan.middle_of(pieces.len());
+                let sent = self.plan.middle_of(self.answer.pieces.len());
                 let last = self.last_frames(encoder, sent, Instant::now());
                 self.end();
                 frames.send(last).await;
             }
             Fault::Endless => {
                 let mut due = Instant::now();
-                for piece in pieces.iter().cycle() {
+                for index in (0..self.answer.pieces.len()).cycle() {
                     due += self.gap();
                     sleep_until(due).await;
-                    self.entry.sent(1);
-                    frames.send(encode(encoder, piece)).await;
+                    self.send_piece(frames, encoder, index).await;
                 }
             }
             Fault::Garbage => {
@@ -230,7 +229,7 @@ impl Script {
     fn end(&mut self) {
         self.slot = None;
         self.entry
-            .close(self.fault.map_or(Outcome::Ok, Outcome::from));
+            .close(self.fault.map_or(Ending::Ok, Ending::from));
     }
 
     /// Returns what follows the last piece: finish reason, usage, timings, terminal event.
@@ -266,12 +265,8 @@ impl Script {
 
     /// Returns the time between two tokens now: others slow it down.
     fn gap(&self) -> Duration {
-        let others = self.slot.as_ref().map_or(0, Slot::others) as f64;
-        let profile = &self.instance.profile;
-        let load = profile
-            .concurrency
-            .map_or(0.0, |slots| others / slots.max(1) as f64);
-        let speed = self.plan.speed / (1.0 + profile.slowdown * load);
+        let others = self.slot.as_ref().map_or(0, Slot::others);
+        let speed = self.instance.profile.speed_beside(self.plan.speed, others);
         Duration::try_from_secs_f64(1.0 / speed).unwrap_or(TRICKLE)
     }
 

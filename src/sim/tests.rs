@@ -46,6 +46,7 @@ impl Sim {
         provider_type: ProviderType,
         change: impl FnOnce(&mut InstanceProfile),
     ) -> Self {
+        let client = CLIENT.with(Clone::clone);
         let mut profile = InstanceProfile::new("a", provider_type);
         change(&mut profile);
         let server = Server::start(Settings {
@@ -54,7 +55,6 @@ impl Sim {
         })
         .unwrap();
         let endpoint = server.instances().remove(0);
-        let client = CLIENT.with(Clone::clone);
         Self {
             server,
             endpoint,

@@ -1,6 +1,9 @@
 //! What the simulated models say: how to use the console, by topic, in Markdown.
 
-use std::ops::Range;
+mod pieces;
+
+pub(super) use pieces::pieces;
+use pieces::{blocks, is_wide};
 
 /// A text and the words that call for it.
 #[derive(Debug)]
@@ -311,70 +314,6 @@ pub(super) fn thought(question: &str, pick: u64) -> &'static str {
     }
 }
 
-/// Cuts a text into pieces as a model would send them: one or two words, or one or two Chinese characters. Each
-/// counts as one token. Together they are the text.
-pub(super) fn pieces(text: &str) -> Vec<&str> {
-    /// Two words go together when they are this short.
-    const SHORT: usize = 9;
-    let mut pieces = Vec::with_capacity(text.len() / 6 + 1);
-    let mut words = words_of(text).peekable();
-    while let Some(word) = words.next() {
-        let second = words.next_if(|second| second.end - word.start <= SHORT);
-        let end = second.map_or(word.end, |second| second.end);
-        pieces.push(&text[word.start..end]);
-    }
-    pieces
-}
-
-/// Words with the blanks behind them; a wide character is a word. Without gaps.
-fn words_of(text: &str) -> impl Iterator<Item = Range<usize>> {
-    let mut start = 0;
-    std::iter::from_fn(move || {
-        let rest = &text[start..];
-        let first = rest.chars().next()?;
-        let body = if is_wide(first) {
-            first.len_utf8()
-        } else {
-            rest.find(|c: char| c.is_whitespace() || is_wide(c))
-                .unwrap_or(rest.len())
-        };
-        let behind = &rest[body..];
-        let blanks = behind
-            .find(|c: char| !c.is_whitespace())
-            .unwrap_or(behind.len());
-        let word = start..start + body + blanks;
-        start = word.end;
-        Some(word)
-    })
-}
-
-/// Blocks of Markdown: what stands between blank lines, code kept whole.
-fn blocks(text: &str) -> Vec<Range<usize>> {
-    let mut blocks = Vec::new();
-    let mut start = 0;
-    let mut end = 0;
-    let mut at = 0;
-    let mut is_code = false;
-    for line in text.split_inclusive('\n') {
-        let content = line.trim_end();
-        if content.is_empty() && !is_code {
-            if end > start {
-                blocks.push(start..end);
-            }
-            start = at + line.len();
-            end = start;
-        } else {
-            is_code ^= content.starts_with("```");
-            end = at + content.len();
-        }
-        at += line.len();
-    }
-    if end > start {
-        blocks.push(start..end);
-    }
-    blocks
-}
-
 impl Topic {
     /// Counts in how many places of a question in lower case this topic is named.
     fn score(&self, question: &str) -> usize {
@@ -407,10 +346,6 @@ fn at<T>(all: &[T], pick: u64) -> Option<&T> {
 fn is_chinese(text: &str) -> bool {
     text.chars()
         .any(|c| matches!(c, '\u{4e00}'..='\u{9fff}' | '\u{3400}'..='\u{4dbf}'))
-}
-
-fn is_wide(c: char) -> bool {
-    matches!(c, '\u{2e80}'..='\u{9fff}' | '\u{f900}'..='\u{faff}' | '\u{ff00}'..='\u{ff60}' | '\u{20000}'..='\u{3ffff}')
 }
 
 #[cfg(test)]
@@ -489,20 +424,6 @@ mod tests {
             let characters = topic.text.chars().count();
             assert!((80..=500).contains(&characters), "{characters}");
             assert!(topic.text.contains("模拟模型"));
-        }
-    }
-
-    #[test]
-    fn pieces_are_one_or_two_words_and_together_the_text() {
-        assert_eq!(
-            pieces("It is a small example of something."),
-            ["It is ", "a small ", "example ", "of ", "something."]
-        );
-        assert_eq!(pieces("你好，世界 abc"), ["你好", "，世", "界 abc"]);
-        assert_eq!(pieces(""), [""; 0]);
-        for topic in ENGLISH.iter().chain(&CHINESE) {
-            assert_eq!(pieces(topic.text).concat(), topic.text);
-            assert!(pieces(topic.text).iter().all(|piece| !piece.is_empty()));
         }
     }
 

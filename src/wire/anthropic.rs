@@ -7,7 +7,6 @@ use super::classify::in_band;
 use super::ending::Ending;
 use super::json::{self, is_truthy_raw};
 use super::lenient::{Count, Object, Text};
-use super::openai::{bad_json, cut_off};
 use super::sse::{Event, Shape};
 use super::tools::{Piece, ToolCalls};
 use crate::base::{Chunk, Error, ProviderType, ToolArguments, Usage};
@@ -124,14 +123,7 @@ impl Shape for Anthropic {
             out.push(Chunk::KeepAlive);
             return Ok(());
         }
-        let Some(Object(Some(document))) = json::read::<Object<Document>>(data) else {
-            let is_json = json::read::<serde::de::IgnoredAny>(data).is_some();
-            return Err(if event.at_end && !is_json {
-                cut_off()
-            } else {
-                bad_json()
-            });
-        };
+        let document: Document = json::read_object(data, event.at_end)?;
         let kind = document.kind.0.as_deref().or(event.name);
         let index = i64::try_from(document.index.0.unwrap_or(0)).unwrap_or(i64::MAX);
         match kind {
@@ -140,6 +132,7 @@ impl Shape for Anthropic {
                 return Err(in_band(ProviderType::OpenAi, &told));
             }
             Some("message_start") => {
+                self.ending.saw_opening();
                 let message = document.message.0.unwrap_or_default();
                 self.usage(message.usage.0.unwrap_or_default(), out);
             }

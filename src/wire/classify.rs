@@ -21,7 +21,7 @@ const LONGEST_QUOTE: usize = 200;
 type Headers<'a> = &'a dyn Fn(&str) -> Option<String>;
 
 /// Makes an [`Error`] of an HTTP answer that is not what was asked for: kind, the provider's code and words, and how
-/// long to wait. `headers` is asked by lower-case names; at most the first mebibyte of `body` is understood.
+/// long to wait. `headers` is asked by lower-case names; a `body` of more than a mebibyte is quoted, not understood.
 pub fn classify(
     provider_type: ProviderType,
     status: u16,

@@ -11,6 +11,8 @@ pub(super) struct Ending {
     visible: bool,
     reasoning: bool,
     tool_calls: bool,
+    /// The protocol's opening event was seen, so an end without output is a broken one, not an empty one.
+    opened: bool,
     word: Option<String>,
     settled: bool,
 }
@@ -46,8 +48,13 @@ impl Ending {
         self.tool_calls = true;
     }
 
+    /// Notes that the server has begun to answer.
+    pub(super) fn saw_opening(&mut self) {
+        self.opened = true;
+    }
+
     /// Tells whether anything that could be called an answer has come.
-    pub(super) fn has_output(&self) -> bool {
+    fn has_output(&self) -> bool {
         self.visible || self.reasoning
     }
 
@@ -103,8 +110,9 @@ impl Ending {
                 });
                 Ok(())
             }
-            (_, false) => Err(Error::protocol("empty_stream", "the answer was empty")),
-            (false, true) => Err(Error::protocol(
+            (true, false) => Err(empty_stream()),
+            (false, false) if !self.opened => Err(empty_stream()),
+            (false, _) => Err(Error::protocol(
                 "truncated",
                 "the answer broke off before its end",
             )),
@@ -143,6 +151,10 @@ impl Ending {
             .with_code(word)
             .with_detail("finish_reason"))
     }
+}
+
+fn empty_stream() -> Error {
+    Error::protocol("empty_stream", "the answer was empty")
 }
 
 fn push_finish(reason: FinishReason, word: String, out: &mut Vec<Chunk>) {

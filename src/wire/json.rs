@@ -1,8 +1,11 @@
 //! JSON as servers send it: nearly always right, sometimes with a little damage that can be mended.
 
-use serde::de::DeserializeOwned;
+use serde::de::{DeserializeOwned, IgnoredAny};
 use serde_json::Value;
 use serde_json::value::RawValue;
+
+use super::lenient::Object;
+use crate::base::Error;
 
 /// Documents above this size are not read into memory as a tree, nor mended: a hostile one would grow thirtyfold.
 const LARGEST_TREE: usize = 1 << 20;
@@ -23,6 +26,36 @@ pub(super) fn read<T: DeserializeOwned>(bytes: &[u8]) -> Option<T> {
             serde_json::from_str(&tree.to_string()).ok()
         }
     }
+}
+
+/// Reads a document that must be an object. `at_end` says that the body may have ended in the middle of it.
+///
+/// # Errors
+/// `protocol/bad_json`, or `protocol/truncated` for what is no JSON at the end.
+pub(super) fn read_object<T: DeserializeOwned>(bytes: &[u8], at_end: bool) -> Result<T, Error> {
+    if let Some(Object(Some(read))) = read::<Object<T>>(bytes) {
+        return Ok(read);
+    }
+    if at_end && read::<IgnoredAny>(bytes).is_none() {
+        return Err(cut_off());
+    }
+    Err(bad_json())
+}
+
+/// Makes the error for a whole event that is not JSON.
+pub(super) fn bad_json() -> Error {
+    Error::protocol(
+        "bad_json",
+        "the answer has something in it that is not JSON",
+    )
+}
+
+/// Makes the error for an event that the end of the body cut.
+pub(super) fn cut_off() -> Error {
+    Error::protocol(
+        "truncated",
+        "the answer broke off in the middle of an event",
+    )
 }
 
 /// Reads a document as a tree, if it is not too large for that.

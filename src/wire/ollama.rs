@@ -13,7 +13,6 @@ use super::ending::Ending;
 use super::json::{self, is_truthy_raw};
 use super::lenient::{Count, List, Object, Text};
 use super::ndjson::Documents;
-use super::openai::{bad_json, cut_off};
 use super::tools::{Piece, ToolCalls};
 use super::whole::Whole;
 use crate::base::{Chunk, Error, ProviderType, ToolArguments, Usage};
@@ -99,18 +98,7 @@ fn received_arguments(raw: Option<&RawValue>) -> Result<ToolArguments, Error> {
 
 impl Documents for Ollama {
     fn document(&mut self, line: &[u8], at_end: bool, out: &mut Vec<Chunk>) -> Result<(), Error> {
-        let document = match line.first() {
-            Some(b'{') => json::read::<Document>(line),
-            _ => None,
-        };
-        let Some(document) = document else {
-            let is_json = json::read::<serde::de::IgnoredAny>(line).is_some();
-            return Err(if at_end && !is_json {
-                cut_off()
-            } else {
-                bad_json()
-            });
-        };
+        let document: Document = json::read_object(line, at_end)?;
         if document.error.as_deref().is_some_and(is_truthy_raw) {
             let told = json::read_tree(line).unwrap_or_default();
             return Err(in_band(ProviderType::Ollama, &told));

@@ -1,21 +1,20 @@
 //! Chat completions as OpenAI answers them, and everybody who says to be compatible.
 
+mod document;
 mod request;
 
-use serde::Deserialize;
 use serde_json::Value;
-use serde_json::value::RawValue;
 
+use document::{Choice, Document};
 pub(super) use request::{encode, put, put_extra, put_messages, put_tools};
 
 use super::classify::{in_band, is_error_object};
 use super::ending::Ending;
-use super::json::{self, is_truthy_raw};
-use super::lenient::{Content, Count, List, Object, Text};
+use super::json::{self, bad_json, cut_off};
 use super::sse::{Event, Shape};
-use super::tools::{Piece, ToolCalls};
+use super::tools::ToolCalls;
 use super::whole::Whole;
-use crate::base::{Chunk, Error, ProviderType, ToolArguments, Usage};
+use crate::base::{Chunk, Error, ProviderType};
 
 /// Reads chunks and whole answers.
 pub(super) struct OpenAi {
@@ -36,15 +35,14 @@ impl OpenAi {
 
     /// Takes everything of a chunk or an answer but its error.
     fn take(&mut self, document: Document, out: &mut Vec<Chunk>) -> Result<(), Error> {
+        let usage = document.usage();
         for choice in document.choices.items {
             // Further choices (n > 1) are not for one reader.
             if choice.index.0.unwrap_or(0) == 0 {
                 self.choice(choice, out)?;
             }
         }
-        if let Some(usage) = document.usage.0.as_deref().and_then(usage) {
-            out.push(Chunk::Usage(usage));
-        }
+        out.extend(usage.map(Chunk::Usage));
         if let Some(timings) = document.timings
             && let Some(timings @ Value::Object(_)) = json::tree(&timings)
         {
@@ -129,7 +127,7 @@ impl Shape for OpenAi {
             };
             return Err(in_band(self.provider_type, &told));
         }
-        if !document.choices.is_present && !document.usage.1 {
+        if !document.choices.is_present && !document.has_usage() {
             let told = json::read_tree(data).unwrap_or_default();
             let names_an_error = told.get("code").is_some()
                 || told.get("detail").is_some()
@@ -178,159 +176,4 @@ impl Whole for OpenAi {
     fn ending(&mut self) -> &mut Ending {
         &mut self.ending
     }
-}
-
-/// Makes the error for a whole event that is not JSON.
-pub(super) fn bad_json() -> Error {
-    Error::protocol(
-        "bad_json",
-        "the answer has something in it that is not JSON",
-    )
-}
-
-/// Makes the error for an event that the end of the body cut.
-pub(super) fn cut_off() -> Error {
-    Error::protocol(
-        "truncated",
-        "the answer broke off in the middle of an event",
-    )
-}
-
-#[derive(Default, Deserialize)]
-#[serde(default)]
-struct Document {
-    error: Option<Box<RawValue>>,
-    choices: List<Choice>,
-    usage: Given,
-    timings: Option<Box<RawValue>>,
-}
-
-impl Document {
-    fn has_error(&self) -> bool {
-        self.error.as_deref().is_some_and(is_truthy_raw)
-    }
-}
-
-/// A part that is left unread, and whether it was given at all, even as null.
-#[derive(Default)]
-struct Given(Option<Box<RawValue>>, bool);
-
-impl<'de> Deserialize<'de> for Given {
-    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        Ok(Self(Option::deserialize(deserializer)?, true))
-    }
-}
-
-#[derive(Default, Deserialize)]
-#[serde(default)]
-struct Choice {
-    index: Count,
-    delta: Object<Delta>,
-    message: Object<Delta>,
-    finish_reason: Text,
-}
-
-#[derive(Default, Deserialize)]
-#[serde(default)]
-struct Delta {
-    content: Content,
-    reasoning_content: Content,
-    reasoning: Content,
-    refusal: Text,
-    tool_calls: List<Call>,
-}
-
-impl Delta {
-    fn is_empty(&self) -> bool {
-        self.content.0.is_none()
-            && self.reasoning_content.0.is_none()
-            && self.reasoning.0.is_none()
-            && self.refusal.0.is_none()
-            && self.tool_calls.items.is_empty()
-    }
-}
-
-#[derive(Default, Deserialize)]
-#[serde(default)]
-struct Call {
-    index: Option<Box<RawValue>>,
-    id: Text,
-    function: Object<Function>,
-    custom: Object<Function>,
-}
-
-impl Call {
-    fn into_piece(self) -> Piece {
-        let function = self.function.0.or(self.custom.0).unwrap_or_default();
-        let arguments = function
-            .arguments
-            .or(function.input)
-            .and_then(|raw| json::read::<Value>(raw.get().as_bytes()))
-            .map(|arguments| match arguments {
-                Value::String(text) => text,
-                Value::Null => String::new(),
-                other => other.to_string(),
-            });
-        Piece {
-            index: self
-                .index
-                .and_then(|index| json::read::<i64>(index.get().as_bytes())),
-            id: self.id.0,
-            name: function.name.0,
-            arguments: arguments.map(ToolArguments::Text),
-        }
-    }
-}
-
-#[derive(Default, Deserialize)]
-#[serde(default)]
-struct Function {
-    name: Text,
-    arguments: Option<Box<RawValue>>,
-    input: Option<Box<RawValue>>,
-}
-
-#[derive(Default, Deserialize)]
-#[serde(default)]
-struct UsageFields {
-    prompt_tokens: Count,
-    completion_tokens: Count,
-    total_tokens: Count,
-    prompt_cache_hit_tokens: Count,
-    prompt_tokens_details: Object<PromptDetails>,
-    completion_tokens_details: Object<CompletionDetails>,
-}
-
-#[derive(Default, Deserialize)]
-#[serde(default)]
-struct PromptDetails {
-    cached_tokens: Count,
-    cache_write_tokens: Count,
-}
-
-#[derive(Default, Deserialize)]
-#[serde(default)]
-struct CompletionDetails {
-    reasoning_tokens: Count,
-}
-
-fn usage(raw: &RawValue) -> Option<Usage> {
-    if !raw.get().starts_with('{') || !is_truthy_raw(raw) {
-        return None;
-    }
-    let fields: UsageFields = json::read(raw.get().as_bytes())?;
-    let input = fields.prompt_tokens_details.0.unwrap_or_default();
-    let output = fields.completion_tokens_details.0.unwrap_or_default();
-    let (prompt, completion) = (fields.prompt_tokens.0, fields.completion_tokens.0);
-    let sum = prompt
-        .zip(completion)
-        .map(|(prompt, completion)| prompt.saturating_add(completion));
-    Some(Usage {
-        prompt_tokens: prompt,
-        completion_tokens: completion,
-        total_tokens: fields.total_tokens.0.or(sum),
-        cached_tokens: input.cached_tokens.0.or(fields.prompt_cache_hit_tokens.0),
-        cache_write_tokens: input.cache_write_tokens.0,
-        reasoning_tokens: output.reasoning_tokens.0,
-    })
 }

@@ -8,7 +8,6 @@ use super::classify::in_band;
 use super::ending::Ending;
 use super::json::{self, is_truthy};
 use super::lenient::{Count, Object, Text};
-use super::openai::{bad_json, cut_off};
 use super::sse::{Event, Shape};
 use super::tools::{Piece, ToolCalls};
 use crate::base::{Chunk, Error, ProviderType, ToolArguments, Usage};
@@ -58,14 +57,7 @@ impl Shape for Responses {
             out.push(Chunk::KeepAlive);
             return Ok(());
         }
-        let Some(Object(Some(read))) = json::read::<Object<Document>>(data) else {
-            let is_json = json::read::<serde::de::IgnoredAny>(data).is_some();
-            return Err(if event.at_end && !is_json {
-                cut_off()
-            } else {
-                bad_json()
-            });
-        };
+        let read: Document = json::read_object(data, event.at_end)?;
         let kind = read.kind.0.as_deref().or(event.name).unwrap_or_default();
         let text = read.delta.0.unwrap_or_default();
         let index = read.output_index.0.and_then(|at| i64::try_from(at).ok());

@@ -1,8 +1,10 @@
 //! The wire as recorded: every fixture, fed in every way of cutting, and what property tests find.
 
+mod decoding;
 mod fixtures;
 mod properties;
 mod requests;
+mod serving;
 
 use std::path::{Path, PathBuf};
 

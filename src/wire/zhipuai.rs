@@ -1,5 +1,5 @@
-//! What Zhipu (Z.ai) does differently: signed tokens, and limits on request fields. Its answers are read by
-//! [`super::openai`], its error codes by [`super::classify()`].
+//! What Zhipu (Z.ai) does differently: signed tokens, and limits on request fields. Its answers are read like
+//! OpenAI's; its error codes are known to [`super::classify()`].
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;

@@ -10,17 +10,23 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("wire", &["base"]),
     ("monitor", &["base"]),
     ("limit", &["base"]),
+    ("prices", &["base"]),
     ("provider", &["base", "wire"]),
     ("pool", &["base", "limit"]),
-    ("driver", &["base", "limit", "monitor", "pool", "provider"]),
+    (
+        "driver",
+        &["base", "limit", "monitor", "pool", "prices", "provider"],
+    ),
     ("deck", &["base", "driver"]),
     ("sim", &["base", "wire"]),
-    ("console", &["base", "deck"]),
+    // Of the pool it uses the names of the strategies.
+    ("console", &["base", "deck", "pool"]),
     ("logging", &["base"]),
     (
         "config",
         &[
-            "base", "limit", "monitor", "pool", "provider", "driver", "console", "logging", "wire",
+            "base", "limit", "monitor", "pool", "provider", "driver", "console", "logging",
+            "prices", "wire",
         ],
     ),
     ("simulate", &["base", "driver", "limit", "pool"]),

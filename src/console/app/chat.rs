@@ -118,11 +118,6 @@ impl App {
         let messages = self.chat.messages(prompt, self.history_turns);
         Effect::Send(id, Box::new(ChatRequest::new(messages)))
     }
-
-    /// Tells whether an answer has begun, for the layered keys.
-    pub(super) fn is_answering(&self) -> bool {
-        self.chat.running().is_some()
-    }
 }
 
 /// Tells whether asking again can help.

@@ -64,14 +64,14 @@ impl App {
             Action::Retry => return self.retry(),
             Action::Copy => return self.copy(),
             Action::NewConversation => return self.ask_for_new_conversation(),
-            Action::ScrollUp => return self.step(-1),
-            Action::ScrollDown => return self.step(1),
+            Action::ScrollUp => self.step(-1),
+            Action::ScrollDown => self.step(1),
             Action::HalfPageUp => self.chat.scroll.push(Move::HalfPages(-1)),
             Action::HalfPageDown => self.chat.scroll.push(Move::HalfPages(1)),
             Action::PageUp => self.chat.scroll.push(Move::HalfPages(-2)),
             Action::PageDown => self.chat.scroll.push(Move::HalfPages(2)),
-            Action::Top => self.to_end(false),
-            Action::Bottom => self.to_end(true),
+            Action::Top => self.go_to_end(false),
+            Action::Bottom => self.go_to_end(true),
             Action::Toggle => return self.toggle_instance(),
             Action::Drain => return self.drain_instance(),
             Action::MorePermits => return self.change_permits(1),
@@ -84,6 +84,8 @@ impl App {
             Action::Undo => return self.undo(),
             Action::ScopeHere => return self.scope_here(),
             Action::ScopeAll => return self.scope_all(),
+            Action::NextScope => return self.step_scope(1),
+            Action::PreviousScope => return self.step_scope(-1),
             Action::WiderWindow => return self.widen(1),
             Action::NarrowerWindow => return self.widen(-1),
             Action::Confirm | Action::Cancel | Action::Choose => {}
@@ -204,19 +206,16 @@ impl App {
     }
 
     /// A step up or down means what the focused pane shows.
-    fn step(&mut self, by: isize) -> Vec<Effect> {
+    fn step(&mut self, by: isize) {
         match self.focus {
-            Focus::Prompt | Focus::Transcript => self.chat.scroll.push(Move::Lines(by)),
-            Focus::Pool => self.pool.step(by),
-            Focus::Metrics => {
-                self.metrics.step_scope(by, &self.pool.board);
-                return vec![Effect::Figures];
+            Focus::Prompt | Focus::Transcript | Focus::Metrics => {
+                self.chat.scroll.push(Move::Lines(by));
             }
+            Focus::Pool => self.pool.step(by),
         }
-        Vec::new()
     }
 
-    fn to_end(&mut self, bottom: bool) {
+    fn go_to_end(&mut self, bottom: bool) {
         match self.focus {
             Focus::Prompt | Focus::Transcript | Focus::Metrics => {
                 let wish = if bottom { Move::Bottom } else { Move::Top };
@@ -238,14 +237,12 @@ impl App {
     }
 
     fn toggle_freeze(&mut self) {
-        if self.frozen.take().is_some() {
-            self.say("pool and metrics go on", Tone::Note);
+        self.frozen = !self.frozen;
+        let text = if self.frozen {
+            "pool and metrics stand still; data is collected meanwhile"
         } else {
-            self.frozen = Some(self.now);
-            self.say(
-                "pool and metrics stand still; data is collected meanwhile",
-                Tone::Note,
-            );
-        }
+            "pool and metrics go on"
+        };
+        self.say(text, Tone::Note);
     }
 }

@@ -3,6 +3,7 @@
 use super::{App, Effect, Focus, Tone};
 use crate::base::{Command, InstanceState, InstanceView, Scope};
 use crate::console::state::dialog::{Dialog, Entry, List, Question, Then};
+use crate::pool::StrategyKind;
 
 impl App {
     /// Switches the selected instance on or off; asks before the last one goes off.
@@ -50,6 +51,8 @@ impl App {
             );
             return Vec::new();
         }
+        self.pool
+            .expect(&instance.name, |view| view.permits = permits);
         command(Command::SetPermits {
             instance: instance.name,
             permits,
@@ -66,6 +69,8 @@ impl App {
             self.say(format!("{} keeps weight 1", instance.name), Tone::Note);
             return Vec::new();
         }
+        self.pool
+            .expect(&instance.name, |view| view.weight = weight);
         command(Command::SetWeight {
             instance: instance.name,
             weight,
@@ -95,23 +100,18 @@ impl App {
     /// Opens the list of strategies.
     pub(super) fn choose_strategy(&mut self) {
         let now = self.pool.board.strategy.clone();
-        let entries: Vec<Entry> = self
-            .strategies()
+        let entries: Vec<Entry> = StrategyKind::ALL
             .iter()
-            .map(|strategy| Entry {
-                name: strategy.name.clone(),
-                about: strategy.about.clone(),
-                current: strategy.name == now,
+            .map(|kind| Entry {
+                name: kind.as_str().to_owned(),
+                about: kind.about().to_owned(),
+                current: kind.as_str() == now,
                 command: Command::SetStrategy {
                     route: None,
-                    strategy: strategy.name.clone(),
+                    strategy: kind.as_str().to_owned(),
                 },
             })
             .collect();
-        if entries.is_empty() {
-            self.say("this deck offers no choice of strategies", Tone::Note);
-            return;
-        }
         let selected = entries.iter().position(|entry| entry.current).unwrap_or(0);
         self.dialog = Some(Dialog::Choose(List {
             title: "Which instance answers next",
@@ -151,6 +151,12 @@ impl App {
     /// Shows the figures of all instances.
     pub(super) fn scope_all(&mut self) -> Vec<Effect> {
         self.metrics.scope = Scope::All;
+        vec![Effect::Figures]
+    }
+
+    /// Shows the figures of the next or previous instance.
+    pub(super) fn step_scope(&mut self, by: isize) -> Vec<Effect> {
+        self.metrics.step_scope(by, &self.pool.board);
         vec![Effect::Figures]
     }
 

@@ -2,7 +2,7 @@
 
 use tokio::time::Instant;
 
-use super::reply::{Phase, Reply, ReplyId};
+use super::reply::{Reply, ReplyId};
 use super::scroll::Scroll;
 use crate::base::Message;
 
@@ -119,14 +119,6 @@ impl Chat {
         }
         messages.push(Message::user(last.question.clone()));
         messages
-    }
-
-    /// Tells whether the last answer failed or was stopped, so that asking again is what one wants.
-    pub(crate) fn wants_retry(&self) -> bool {
-        self.turns
-            .last()
-            .and_then(Turn::reply)
-            .is_some_and(|reply| matches!(reply.phase, Phase::Failed(_) | Phase::Stopped))
     }
 
     fn new_id(&mut self) -> ReplyId {

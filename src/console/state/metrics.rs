@@ -21,26 +21,23 @@ pub(crate) struct Metrics {
     pub(crate) series: Series,
     /// The figures of all requests over the last minute, for the header.
     pub(crate) minute: Series,
-    window: Option<usize>,
+    /// Which of [`WINDOWS`].
+    window: usize,
     /// How many columns a graph has, by the last drawing.
     pub(crate) columns: usize,
 }
 
 impl Metrics {
-    fn window_index(&self) -> usize {
-        self.window.unwrap_or(1)
-    }
-
     /// Returns how far one looks back.
     pub(crate) fn window(&self) -> Duration {
-        WINDOWS[self.window_index()]
+        WINDOWS[self.window]
     }
 
     /// Looks back further or less far; `false` at the end.
     pub(crate) fn widen(&mut self, by: isize) -> bool {
-        let before = self.window_index();
+        let before = self.window;
         let after = before.saturating_add_signed(by).min(WINDOWS.len() - 1);
-        self.window = Some(after);
+        self.window = after;
         before != after
     }
 

@@ -161,7 +161,7 @@ impl Scroll {
         bottom: Anchor,
         heights: &mut impl FnMut(usize) -> usize,
     ) {
-        let half = (window.rows / 2).max(1) as isize;
+        let half = (window.rows / 2).max(1).cast_signed();
         match wish {
             Move::Top => {
                 self.anchor = Anchor::default();

@@ -1,8 +1,10 @@
 //! The terminal's modes: what is switched on at the start is switched off at every end.
 
+use std::any::Any;
 use std::io::{self, Write};
-use std::panic;
+use std::panic::{self, PanicHookInfo};
 use std::sync::Once;
+use std::thread::{self, ThreadId};
 
 use parking_lot::Mutex;
 use ratatui::crossterm::terminal::{disable_raw_mode, enable_raw_mode};
@@ -24,6 +26,8 @@ pub(crate) const MOUSE_OFF: &str = "\x1b[?1006l\x1b[?1000l";
 /// Whether the terminal is ours at this moment; one process has one terminal.
 static OURS: Mutex<Option<Modes>> = Mutex::new(None);
 static PANIC_HOOK: Once = Once::new();
+/// What a panic said while the terminal was ours, and in which thread; it is printed when the terminal is given back.
+static LAST_WORDS: Mutex<Option<(ThreadId, String)>> = Mutex::new(None);
 
 /// Gives the terminal back when dropped.
 #[derive(Debug)]
@@ -65,12 +69,43 @@ pub(crate) fn enter(modes: Modes) -> io::Result<Guard> {
     PANIC_HOOK.call_once(|| {
         let before = panic::take_hook();
         panic::set_hook(Box::new(move |info| {
-            leave();
-            before(info);
+            if OURS.lock().is_none() || keep_for_later(info) == Kept::Again {
+                leave();
+                before(info);
+            }
         }));
     });
     take(modes)?;
     Ok(Guard(()))
+}
+
+/// Whether a panic came while another one of the same thread was still being dealt with.
+#[derive(PartialEq, Eq)]
+enum Kept {
+    First,
+    Again,
+}
+
+/// A panic's text would be lost on the alternate screen, and a panic in some background task must not take the
+/// screen away from a console that goes on.
+fn keep_for_later(info: &PanicHookInfo<'_>) -> Kept {
+    let words = info.to_string();
+    tracing::error!(panic = words);
+    let thread = thread::current().id();
+    let mut last = LAST_WORDS.lock();
+    let again = last.as_ref().is_some_and(|(before, _)| *before == thread);
+    *last = Some((thread, words));
+    if again { Kept::Again } else { Kept::First }
+}
+
+/// Ends the program as a panic does, its text printed on the restored terminal.
+pub(crate) fn die(payload: Box<dyn Any + Send>) -> ! {
+    leave();
+    if let Some((_, words)) = LAST_WORDS.lock().take() {
+        // There is nobody left to tell if this fails.
+        let _ = writeln!(io::stderr(), "{words}");
+    }
+    panic::resume_unwind(payload)
 }
 
 /// Takes the terminal again after a stop. The shell may have changed anything meanwhile.

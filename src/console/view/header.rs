@@ -52,14 +52,17 @@ pub(crate) fn draw(frame: &mut Frame<'_>, area: Rect, app: &App, look: &Look<'_>
 }
 
 fn width(parts: &[Part]) -> usize {
-    parts.iter().map(|part| spans_width(&part.spans) + 2).sum()
+    let gaps = 2 * parts.len().saturating_sub(1);
+    gaps + parts
+        .iter()
+        .map(|part| spans_width(&part.spans))
+        .sum::<usize>()
 }
 
 /// What has to be said in words, at the right.
 fn notice(app: &App, look: &Look<'_>) -> Vec<Span<'static>> {
-    if let Some(since) = app.frozen {
-        let age = app.now.saturating_duration_since(since).as_secs();
-        return vec![look.span(format!(" frozen {} s ago ", age), Role::Alert)];
+    if app.frozen {
+        return vec![look.span(" frozen ", Role::Alert)];
     }
     if !app.pool.board.instances.is_empty() && app.pool.enabled() == 0 {
         return vec![look.span(" no instance is on ", Role::Alert)];
@@ -133,10 +136,16 @@ fn parts(app: &App, look: &Look<'_>) -> Vec<Part> {
         },
         Part {
             rank: 4,
-            spans: vec![value(
-                text::align_right(&text::rate(minute.requests_per_second), 5),
-                quiet,
-            )],
+            spans: vec![
+                value(
+                    text::align_right(
+                        text::rate(minute.requests_per_second).trim_end_matches("/s"),
+                        4,
+                    ),
+                    quiet,
+                ),
+                unit(" req/s"),
+            ],
         },
         Part {
             rank: 2,

@@ -11,19 +11,24 @@ use crate::console::keymap::{Context, Keymap};
 use crate::console::text;
 use crate::console::theme::Role;
 
+/// The widest a column of the help gets.
+const WIDEST: u16 = 76;
+
 /// Draws the help from line `top` on, and tells from which line it really was.
 pub(crate) fn draw(
     frame: &mut Frame<'_>,
     area: Rect,
     top: usize,
+    focused: Context,
     keymap: &Keymap,
     look: &Look<'_>,
 ) -> usize {
     let columns = if area.width >= 110 { 2 } else { 1 };
-    let width = (area.width.saturating_sub(4)).min(58 * columns + 2);
-    let groups: Vec<Vec<Line<'static>>> = Context::HELP
-        .iter()
-        .map(|context| group(keymap, *context, look))
+    let width = (area.width.saturating_sub(2)).min(WIDEST * columns + 4);
+    let column_width = width.saturating_sub(4) / columns;
+    let groups: Vec<Vec<Line<'static>>> = Context::help_from(focused)
+        .into_iter()
+        .map(|context| group(keymap, context, usize::from(column_width), look))
         .collect();
     let (left, right) = split(groups, usize::from(columns));
     let lines = left.len().max(right.len());
@@ -31,7 +36,6 @@ pub(crate) fn draw(
     let inside = window(frame, area, (width, height), "Keys", look);
     let visible = usize::from(inside.height);
     let top = top.min(lines.saturating_sub(visible));
-    let column_width = inside.width / columns;
     let buffer = frame.buffer_mut();
     for (index, column) in [left, right]
         .into_iter()
@@ -53,17 +57,33 @@ pub(crate) fn draw(
     top
 }
 
-fn group(keymap: &Keymap, context: Context, look: &Look<'_>) -> Vec<Line<'static>> {
-    const KEYS: usize = 19;
+fn group(keymap: &Keymap, context: Context, width: usize, look: &Look<'_>) -> Vec<Line<'static>> {
+    let keys_width = if width >= 66 { 28 } else { 17 };
     let mut lines = vec![Line::from(look.span(context.title(), Role::Heading))];
     for line in keymap.help(context) {
+        let keys = text::pad(&as_many_as_fit(&line.keys, keys_width), keys_width);
+        let about = text::truncate(line.about, width.saturating_sub(keys_width + 3));
         lines.push(Line::from(vec![
-            look.span(format!("  {} ", text::pad(&line.keys, KEYS)), Role::Key),
-            Span::raw(line.about),
+            look.span(format!("  {keys} "), Role::Key),
+            Span::raw(about.into_owned()),
         ]));
     }
     lines.push(Line::default());
     lines
+}
+
+/// Joins keys as long as there is room; the first one is always there.
+fn as_many_as_fit(keys: &[String], width: usize) -> String {
+    let mut shown = String::new();
+    for key in keys {
+        if shown.is_empty() {
+            shown.clone_from(key);
+        } else if text::width(&shown) + 1 + text::width(key) <= width {
+            shown.push(' ');
+            shown.push_str(key);
+        }
+    }
+    shown
 }
 
 /// Divides the groups into columns of about the same length, without tearing one apart.

@@ -118,7 +118,7 @@ impl Layout {
         let rows = instances as u16 + 2;
         let below = rows.clamp(8, (body.height * 2 / 5).max(8));
         let chat = body.height - below;
-        let pool = body.width * 58 / 100;
+        let pool = body.width * 60 / 100;
         let y = body.y + chat;
         self.panes = [
             Rect {

@@ -17,7 +17,7 @@ use crate::console::text;
 use crate::console::theme::Role;
 
 /// The smallest pane in which graphs stand below their captions.
-const ROOMY: (u16, u16) = (40, 15);
+const ROOMY: (u16, u16) = (40, 12);
 /// Columns of the captions where graphs stand beside them.
 const CAPTION: u16 = 14;
 
@@ -38,12 +38,12 @@ struct Graph {
 /// What stands beside the pane's name.
 pub(crate) fn title(app: &App) -> String {
     let scope = match &app.metrics.scope {
-        Scope::All => "all instances".to_owned(),
+        Scope::All => "all".to_owned(),
         Scope::Type(kind) => kind.to_string(),
         Scope::Route(route) => text::display_safe(route.as_str()),
         Scope::Instance(name) => text::display_safe(name.as_str()),
     };
-    format!("{scope} · last {}", window_words(app.metrics.window()))
+    format!("{scope} · {}", window_words(app.metrics.window()))
 }
 
 fn window_words(window: Duration) -> String {
@@ -286,7 +286,7 @@ fn compact(
     usize::from(width).saturating_sub(1)
 }
 
-/// In a row of its own a graph leaves an eighth free, so that rows do not melt into one another.
+/// In a row of its own a graph leaves an eighth free at the top, so that rows do not melt into one another.
 fn spark<'a>(
     graph: &'a Graph,
     newest: u64,
@@ -297,7 +297,7 @@ fn spark<'a>(
     let mut spark = Spark::new(&graph.values, newest, look.theme, graph.role);
     spark.ascii = look.symbols.ascii;
     spark.max = match (graph.max, one_row) {
-        (Some(max), true) => Some(max * 8.0 / 7.0),
+        (Some(max), true) => Some(max * 1.18),
         (max, _) => max,
     };
     if graph.crosses {
@@ -328,7 +328,7 @@ fn short_percentiles(
     percentiles: Option<Percentiles>,
     look: &Look<'_>,
 ) -> Line<'static> {
-    let mut spans = vec![look.span(text::pad(caption, 6), Role::Dim)];
+    let mut spans = vec![look.span(text::pad(caption, 7), Role::Dim)];
     match percentiles {
         None => spans.push(look.span("-", Role::Dim)),
         Some(times) => {
@@ -394,7 +394,7 @@ fn labelled(label: &str, said: &str, role: Role, width: usize, look: &Look<'_>) 
     let columns = if width >= usize::from(ROOMY.0) - 2 {
         13
     } else {
-        6
+        7
     };
     let said = text::display_safe(said).replace('\n', " ");
     let room = width.saturating_sub(columns);

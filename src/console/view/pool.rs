@@ -178,12 +178,11 @@ fn plan(instances: &[InstanceView], width: usize) -> Plan {
     const MARK: usize = 2;
     let widest = |of: &dyn Fn(&InstanceView) -> usize| instances.iter().map(of).max().unwrap_or(0);
     let name = widest(&|i| text::width(i.name.as_str())).clamp(8, 18);
-    let state = widest(&|i| text::width(&state_word::of(&i.state, true).1) + 2).clamp(9, 13);
     let most = widest(&|i| i.permits);
     let digits = most.max(widest(&|i| i.in_flight)).to_string().len();
     let bar = most.clamp(1, 8) as u16;
     let weights_differ = instances.iter().any(|i| i.weight != instances[0].weight);
-    let column_width = |column: Column, bar: u16| match column {
+    let column_width = |column: Column, bar: u16, state: usize| match column {
         Column::Name => name,
         Column::Type => 7,
         Column::State => state,
@@ -196,10 +195,12 @@ fn plan(instances: &[InstanceView], width: usize) -> Plan {
     let mut chosen: Vec<Column> = Column::ALL.to_vec();
     chosen.retain(|column| weights_differ || *column != Column::Weight);
     let mut bar = bar;
+    // Wide enough for every state, so that no state moves the columns beside it.
+    let mut state = 13;
     loop {
         let columns: Vec<(Column, usize)> = chosen
             .iter()
-            .map(|column| (*column, column_width(*column, bar)))
+            .map(|column| (*column, column_width(*column, bar, state)))
             .collect();
         let needed: usize = MARK + columns.iter().map(|(_, width)| width + GAP).sum::<usize>();
         if needed <= width + GAP || chosen.len() <= 2 {
@@ -213,7 +214,11 @@ fn plan(instances: &[InstanceView], width: usize) -> Plan {
         match worst {
             // A shorter bar is better than a missing figure.
             Some(worst) if worst.rank() <= Column::Requests.rank() && bar > 4 => bar = 4,
-            Some(worst) => chosen.retain(|column| *column != worst),
+            Some(worst) if worst.rank() <= Column::Requests.rank() && state > 11 => state = 11,
+            Some(worst) => {
+                chosen.retain(|column| *column != worst);
+                state = 13;
+            }
             None => {
                 return Plan {
                     columns,

@@ -48,7 +48,7 @@ impl Block {
         Self {
             question: question_lines(question, style),
             before: Vec::new(),
-            markdown: Markdown::new(),
+            markdown: Markdown::new().ascii(style.look.symbols.ascii),
             pushed: 0,
             after: Vec::new(),
             revision: None,
@@ -151,7 +151,7 @@ fn before(reply: &Reply, style: &Style<'_>) -> Vec<Line<'static>> {
     let verb = if thinking { "thinking" } else { "thought" };
     let folded = if style.show_reasoning { "-" } else { "+" };
     lines.push(Line::from(look.span(
-        format!("[{folded}] {verb}, {words} words"),
+        format!("[{folded}] {verb}, {words} {}", plural(words, "word")),
         Role::Reasoning,
     )));
     if style.show_reasoning {
@@ -196,7 +196,7 @@ fn after(reply: &Reply, style: &Style<'_>) -> Vec<Line<'static>> {
         }
         Phase::Failed(error) => notes.extend(failure(error, reply, has_answer, style)),
     }
-    if let Some(line) = failover(reply) {
+    if let (Some(line), false) = (failover(reply), matches!(reply.phase, Phase::Failed(_))) {
         notes.extend(wrapped(&line, Role::Dim, style));
     }
     if has_answer && !notes.is_empty() {
@@ -205,6 +205,10 @@ fn after(reply: &Reply, style: &Style<'_>) -> Vec<Line<'static>> {
     lines.extend(notes);
     lines.push(Line::default());
     lines
+}
+
+fn plural(count: usize, word: &str) -> String {
+    if count == 1 { word.to_owned() } else { format!("{word}s") }
 }
 
 fn tool_call(call: &ToolCall, style: &Style<'_>) -> Line<'static> {
@@ -305,6 +309,9 @@ fn failure(
     let mut lines = note(symbols.failed, &error.to_string(), Role::Bad, style);
     if has_answer {
         lines.extend(indented("the answer above is incomplete", Role::Dim, style));
+    }
+    if let Some(tried) = failover(reply) {
+        lines.extend(indented(&tried, Role::Dim, style));
     }
     lines.extend(indented(error.hint(), Role::Dim, style));
     if is_worth_retrying(&reply.phase) {

@@ -59,6 +59,21 @@ impl Core {
         Admission::Waiting(place)
     }
 
+    /// Asks for a permit that is free now, with nobody waiting; never waits itself.
+    pub(crate) fn try_acquire(&mut self, want: Want, now: Instant) -> Option<Grant> {
+        if !self.queue.is_empty() {
+            return None;
+        }
+        match self.acquire(want, now) {
+            Admission::Granted(grant) => Some(grant),
+            Admission::Waiting(place) => {
+                self.leave(place);
+                None
+            }
+            Admission::Refused(_) => None,
+        }
+    }
+
     /// Takes out somebody who no longer waits.
     pub(crate) fn leave(&mut self, place: Place) {
         if let Some(waiter) = self.queue.remove(place) {

@@ -325,6 +325,7 @@ async fn a_route_uses_its_tiers_in_order() {
         name: "fast".into(),
         tiers: vec![vec!["i2".into()], vec!["i0".into(), "i1".into()]],
         strategy: Some("least_in_flight".to_owned()),
+        hedge: false,
     };
     let mut core = Core::new(Settings::default(), vec![route], instances(3, 1), 1, now).unwrap();
     let mut routed = want(now);

@@ -8,7 +8,7 @@ use tokio::time::timeout;
 use super::{PATIENCE, Sim, first_piece};
 use crate::base::ProviderType::{self, OpenAi, ZhipuAi};
 use crate::base::{ErrorKind, FinishReason};
-use crate::sim::{Fault, InstanceProfile, Outcome};
+use crate::sim::{Ending, Fault, InstanceProfile};
 
 /// Long enough that something would have come, short enough to wait for nothing.
 const A_WHILE: Duration = Duration::from_millis(30);
@@ -135,7 +135,7 @@ async fn moderation_in_the_middle_is_a_finish_reason() {
 
 #[tokio::test]
 async fn bad_bytes_and_long_lines_do_not_end_an_answer() {
-    let bytes = 1 << 20;
+    let bytes = 200_000;
     for provider_type in ProviderType::ALL {
         for stream in [true, false] {
             let sim = Sim::faulty(provider_type, Fault::BadUtf8);
@@ -181,12 +181,10 @@ async fn hanging_instances_send_nothing_until_the_client_leaves() {
             let sim = Sim::faulty(provider_type, Fault::HangMidStream);
             let response = sim.ask("Hello", stream).send().await.unwrap();
             let mut body = response.bytes_stream();
-            let mut pieces = 0;
+            body.next().await.unwrap().unwrap();
             while let Ok(piece) = timeout(A_WHILE, body.next()).await {
                 piece.unwrap().unwrap();
-                pieces += 1;
             }
-            assert!(pieces > 0);
             drop(body);
             left_alone(&sim, Fault::HangMidStream).await;
         }
@@ -211,6 +209,15 @@ async fn an_endless_answer_ends_only_with_its_client() {
             length += body.next().await.unwrap().unwrap().len();
         }
         drop(body);
+        left_alone(&sim, Fault::Endless).await;
+
+        let sim = Sim::faulty(provider_type, Fault::Endless);
+        let mut response = sim.ask("Hello", false).send().await.unwrap();
+        let mut text = first_piece(&mut response).await;
+        while !text.ends_with("and so on and so on ") {
+            text.push_str(&first_piece(&mut response).await);
+        }
+        drop(response);
         left_alone(&sim, Fault::Endless).await;
     }
 }
@@ -280,7 +287,7 @@ async fn what_stood_when_the_port_closed_is_broken_and_no_disconnect() {
         if piece.is_err() {
             let ended = sim.server.until("a", |stats| stats.all_ended() == 1);
             let stats = ended.await.unwrap();
-            assert_eq!((stats.ended(Outcome::Outage), stats.disconnects), (1, 0));
+            assert_eq!((stats.ended(Ending::Outage), stats.disconnects), (1, 0));
             return;
         }
     }

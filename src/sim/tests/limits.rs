@@ -4,12 +4,12 @@ use std::time::Duration;
 
 use futures_util::future::join_all;
 use reqwest::StatusCode;
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout};
 
 use super::{PATIENCE, Sim, first_piece, header};
 use crate::base::ErrorKind;
 use crate::base::ProviderType::{self, Ollama, OpenAi, ZhipuAi};
-use crate::sim::{Delay, Fault, FaultShare, Outage, Outcome, Spread, WhenFull};
+use crate::sim::{Delay, Ending, Fault, FaultShare, Outage, Spread, WhenFull};
 use crate::wire;
 
 /// An answer that takes about 50 ms.
@@ -34,7 +34,7 @@ async fn never_more_than_allowed_at_once_and_the_rest_is_refused() {
         }
         let stats = sim.server.stats("a").unwrap();
         assert_eq!((stats.peak_in_flight, stats.in_flight), (3, 0));
-        assert_eq!(stats.ended(Outcome::Full), 7);
+        assert_eq!(stats.ended(Ending::Full), 7);
     }
 }
 
@@ -60,7 +60,10 @@ async fn a_queueing_instance_answers_all_it_can_hold_and_says_busy_beyond() {
 
 #[tokio::test]
 async fn who_asks_again_after_reading_the_end_is_never_one_too_many() {
-    let sim = Sim::new(OpenAi, |profile| profile.concurrency = Some(1));
+    let sim = Sim::new(OpenAi, |profile| {
+        profile.concurrency = Some(1);
+        profile.length = Some(Spread::exactly(10.0));
+    });
     for _ in 0..25 {
         sim.answer(true).await.1.unwrap();
         sim.answer(false).await.1.unwrap();
@@ -84,10 +87,7 @@ async fn requests_per_minute_are_refused_with_a_wait_and_told_in_headers() {
     assert_eq!(error.status(), Some(429));
     let wait = error.retry_after().unwrap();
     assert!(wait > Duration::from_secs(55) && wait <= Duration::from_secs(60));
-    assert_eq!(
-        sim.server.stats("a").unwrap().ended(Outcome::RateLimited),
-        1
-    );
+    assert_eq!(sim.server.stats("a").unwrap().ended(Ending::RateLimited), 1);
 }
 
 #[tokio::test]
@@ -109,7 +109,7 @@ async fn tokens_per_minute_count_prompt_and_answer() {
 
 #[tokio::test]
 async fn the_same_seed_and_order_meet_the_same_behaviour() {
-    async fn run(seed: u64) -> Vec<(Outcome, u64)> {
+    async fn run(seed: u64) -> Vec<(Ending, u64)> {
         let sim = Sim::with_seed(seed, OpenAi, |profile| {
             profile.length = Some(Spread {
                 median: 40.0,
@@ -124,11 +124,11 @@ async fn the_same_seed_and_order_meet_the_same_behaviour() {
             let _ = sim.answer(true).await;
         }
         let log = sim.server.log();
-        log.iter().map(|r| (r.outcome, r.tokens_out)).collect()
+        log.iter().map(|r| (r.ending, r.tokens_out)).collect()
     }
     let first = run(5).await;
     assert_eq!(first.len(), 30);
-    assert!(first.iter().any(|(outcome, _)| *outcome != Outcome::Ok));
+    assert!(first.iter().any(|(ending, _)| *ending != Ending::Ok));
     assert_eq!(first, run(5).await);
     assert_ne!(first, run(6).await);
 }
@@ -142,23 +142,30 @@ async fn a_client_that_leaves_is_noticed_at_once_wherever_it_leaves() {
             profile.speed = Spread::exactly(5.0);
             profile.concurrency = Some(1);
         });
-        // In the middle of a stream.
-        let mut response = sim.ask("Hello", true).send().await.unwrap();
-        first_piece(&mut response).await;
-        let left = Instant::now();
-        drop(response);
-        let stats = sim.server.until("a", |stats| stats.disconnects == 1).await;
-        assert!(left.elapsed() < soon, "{:?}", left.elapsed());
-        assert_eq!(stats.unwrap().in_flight, 0);
-        // Before the headers of a whole answer.
-        let asking = tokio::spawn(sim.ask("Hello", false).send());
-        let running = sim.server.until("a", |stats| stats.in_flight == 1).await;
-        running.unwrap();
-        let left = Instant::now();
-        asking.abort();
-        let stats = sim.server.until("a", |stats| stats.disconnects == 2).await;
-        assert!(left.elapsed() < soon, "{:?}", left.elapsed());
-        assert_eq!(stats.unwrap().in_flight, 0);
+        let noticed = async |nth: u64| {
+            let left = Instant::now();
+            let gone = sim
+                .server
+                .until("a", |s| (s.disconnects, s.in_flight) == (nth, 0));
+            timeout(PATIENCE, gone).await.unwrap().unwrap();
+            left.elapsed()
+        };
+        // The quickest of three: a busy machine may be late now and then, a server that does not look never is.
+        let (mut in_stream, mut before_headers) = (PATIENCE, PATIENCE);
+        for round in 0..3 {
+            let mut response = sim.ask("Hello", true).send().await.unwrap();
+            first_piece(&mut response).await;
+            drop(response);
+            in_stream = in_stream.min(noticed(2 * round + 1).await);
+
+            let asking = tokio::spawn(sim.ask("Hello", false).send());
+            let running = sim.server.until("a", |stats| stats.in_flight == 1).await;
+            running.unwrap();
+            asking.abort();
+            before_headers = before_headers.min(noticed(2 * round + 2).await);
+        }
+        assert!(in_stream < soon, "{provider_type}: {in_stream:?}");
+        assert!(before_headers < soon, "{provider_type}: {before_headers:?}");
         let log = sim.server.log();
         assert!(log.iter().all(|record| record.disconnected));
         assert!(log[0].tokens_out < 5, "it stops generating");
@@ -206,7 +213,7 @@ async fn speed_and_first_token_are_as_set() {
     let wanted = Duration::from_millis(60) + Duration::from_secs_f64((tokens - 1) as f64 / 500.0);
     assert!(took >= wanted, "{took:?} {wanted:?}");
     assert!(
-        took < wanted + Duration::from_millis(300),
+        took < wanted + Duration::from_secs(1),
         "{took:?} {wanted:?}"
     );
 }
@@ -217,15 +224,15 @@ async fn others_slow_an_answer_down() {
         profile.speed = Spread::exactly(1000.0);
         profile.length = Some(Spread::exactly(60.0));
         profile.concurrency = Some(2);
-        profile.slowdown = 2.0;
+        profile.slowdown = 8.0;
     });
     let begun = Instant::now();
-    sim.answer(false).await.1.unwrap();
-    let alone = begun.elapsed();
-    let begun = Instant::now();
-    let _ = tokio::join!(sim.answer(false), sim.answer(false));
-    let together = begun.elapsed();
-    assert!(together > alone + alone / 2, "{alone:?} {together:?}");
+    let ((answer, _), _) = tokio::join!(sim.answer(false), sim.answer(false));
+    let took = begun.elapsed();
+    // One beside it in two slots: a fifth of the speed. The other may come a little later and go a little earlier.
+    let tokens = answer.usage.unwrap().completion_tokens.unwrap();
+    let together = Duration::from_millis(5 * tokens);
+    assert!(took > together.mul_f64(0.7), "{took:?} {together:?}");
 }
 
 #[tokio::test]
@@ -233,7 +240,7 @@ async fn an_outage_refuses_and_breaks_and_ends_on_schedule() {
     let sim = Sim::new(OpenAi, |profile| {
         profile.first_token = Delay::exactly(PATIENCE);
         profile.outage = Some(Outage {
-            from: Duration::from_millis(200),
+            from: Duration::from_millis(300),
             lasting: Duration::from_millis(200),
             every: Duration::from_secs(1000),
         });
@@ -243,7 +250,7 @@ async fn an_outage_refuses_and_breaks_and_ends_on_schedule() {
     let refused = sim.ask("Hello", true).send().await.unwrap_err();
     assert!(refused.is_connect(), "{refused}");
     let stats = sim.server.stats("a").unwrap();
-    assert_eq!((stats.ended(Outcome::Outage), stats.disconnects), (1, 0));
+    assert_eq!((stats.ended(Ending::Outage), stats.disconnects), (1, 0));
     while sim.get("/models").send().await.is_err() {
         tokio::task::yield_now().await;
     }
@@ -268,7 +275,7 @@ async fn shutdown_lets_a_running_answer_end_and_drop_does_not() {
     assert!(refused.unwrap_err().is_connect());
 
     let hasty = Sim::new(OpenAi, |profile| {
-        profile.first_token = Delay::exactly(PATIENCE)
+        profile.first_token = Delay::exactly(PATIENCE);
     });
     let response = hasty.ask("Hello", true).send().await.unwrap();
     drop(hasty.server);

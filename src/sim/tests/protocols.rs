@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use super::{PATIENCE, Sim, header};
 use crate::base::ProviderType::{self, Ollama, OpenAi, ZhipuAi};
 use crate::base::{ErrorKind, FinishReason};
-use crate::sim::{Delay, Outcome, Server, Settings, demo};
+use crate::sim::{Delay, Ending, Server, Settings, demo};
 use crate::wire;
 
 #[tokio::test]
@@ -36,7 +36,7 @@ async fn what_is_logged_is_what_was_asked_and_told() {
     let usage = answer.usage.unwrap();
     assert_eq!(log.len(), 1);
     assert_eq!(log[0].model, "sim-gpt");
-    assert_eq!(log[0].outcome, Outcome::Ok);
+    assert_eq!(log[0].ending, Ending::Ok);
     assert_eq!(Some(log[0].tokens_in), usage.prompt_tokens);
     assert_eq!(Some(log[0].tokens_out), usage.completion_tokens);
     assert!(!log[0].streamed && log[0].ended >= log[0].started);
@@ -134,10 +134,7 @@ async fn the_key_is_wanted_as_bearer_and_for_zhipu_also_signed() {
         let signed = sim.answer(true).await.1;
         assert_eq!(signed.is_ok(), provider_type == ZhipuAi);
         let stats = sim.server.stats("a").unwrap();
-        assert_eq!(
-            stats.ended(Outcome::Unauthorized),
-            stats.requests - stats.ok
-        );
+        assert_eq!(stats.ended(Ending::Unauthorized), stats.requests - stats.ok);
     }
 }
 
@@ -191,9 +188,9 @@ async fn bad_requests_are_refused_in_the_protocols_words() {
         let nonsense = refused(json!({"model": model, "messages": 3})).await;
         assert_eq!(nonsense, ErrorKind::InvalidRequest, "{provider_type}");
         let stats = sim.server.stats("a").unwrap();
-        assert_eq!(stats.ended(Outcome::UnknownModel), 1);
-        assert_eq!(stats.ended(Outcome::TooLong), 1);
-        assert_eq!(stats.ended(Outcome::BadRequest), 1);
+        assert_eq!(stats.ended(Ending::UnknownModel), 1);
+        assert_eq!(stats.ended(Ending::TooLong), 1);
+        assert_eq!(stats.ended(Ending::BadRequest), 1);
     }
 }
 
