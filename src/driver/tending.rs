@@ -69,14 +69,16 @@ async fn tell(settings: ScalingSettings, scaled: Scaled) {
         match tokio::time::timeout(HOOK_PATIENCE, run).await {
             Ok(Ok(status)) if status.success() => {}
             Ok(Ok(status)) => tracing::warn!(%status, program, "the scaling command failed"),
-            Ok(Err(error)) => tracing::warn!(%error, program, "the scaling command could not be run"),
+            Ok(Err(error)) => {
+                tracing::warn!(%error, program, "the scaling command could not be run")
+            }
             Err(_) => tracing::warn!(program, "the scaling command took too long and was ended"),
         }
     }
-    if let Some(url) = &settings.webhook {
+    if !settings.webhook.is_empty() {
         let body = serde_json::json!({"event": event, "instance": scaled.instance});
         for attempt in 1..=WEBHOOK_TRIES {
-            match post(url, &body).await {
+            match post(&settings.webhook, &body).await {
                 Ok(()) => break,
                 Err(error) => tracing::warn!(attempt, error, "the scaling webhook failed"),
             }
