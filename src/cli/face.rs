@@ -9,10 +9,9 @@ use super::start::{self, Started};
 use super::style::Style;
 use crate::base::Error;
 use crate::config::{Config, Env, Found, Persona};
-use crate::console::{self, Context, ExitReason, Strategy};
+use crate::console::{self, Context, ExitReason};
 use crate::deck::Deck;
 use crate::logging;
-use crate::pool::StrategyKind;
 use crate::provider::Http;
 
 /// Questions per second in the background when nothing is configured.
@@ -42,6 +41,9 @@ pub(super) async fn open(
         None => start::start(config, env).await?,
     };
     let mut afterwards = started.config.warnings.clone();
+    for warning in &afterwards {
+        tracing::warn!("{warning}");
+    }
     afterwards.extend(no_log);
     let ended = run(started, demo, env).await;
     if let Some(dropped) = log
@@ -93,7 +95,6 @@ fn context(config: &Config, is_demo: bool, env: &Env) -> Context {
         source_note: note.map(str::to_owned),
         source_hint: hint.map(str::to_owned),
         personas: config.personas.iter().map(persona).collect(),
-        strategies: StrategyKind::ALL.map(strategy).to_vec(),
         version: env!("CARGO_PKG_VERSION").to_owned(),
         theme_dirs: env.theme_dirs(),
     }
@@ -109,13 +110,6 @@ fn persona(persona: &Persona) -> console::Persona {
         prompt: persona.prompt.clone(),
         role_name: or(&persona.role_name, &persona.name),
         you_name: or(&persona.you_name, "you"),
-    }
-}
-
-fn strategy(kind: StrategyKind) -> Strategy {
-    Strategy {
-        name: kind.as_str().to_owned(),
-        about: kind.about().to_owned(),
     }
 }
 

@@ -162,7 +162,7 @@ impl Job<'_> {
         let level = if is_asked_for {
             &config.log.level
         } else {
-            "error"
+            "warn"
         };
         logging::to_stderr(level, config.log.prompts, self.style.is_coloured())?;
         Ok(config)

@@ -78,6 +78,7 @@ fn drive(
         pool: config.pool.clone(),
         retry: config.retry.clone(),
         monitor: config.monitor.clone(),
+        prices: config.prices.clone(),
         seed,
     };
     let instances = config.instances.iter().zip(strategies);
@@ -86,9 +87,6 @@ fn drive(
         strategy,
     });
     let driver = LlmModelDriver::new(settings, config.routes.clone(), instances.collect())?;
-    for warning in &config.warnings {
-        tracing::warn!("{warning}");
-    }
     tracing::info!(instances = config.instances.len(), from = %config.found, "started");
     Ok(Started {
         driver,

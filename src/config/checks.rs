@@ -12,6 +12,7 @@ use super::problem::did_you_mean;
 #[cfg(feature = "console")]
 use crate::console::{self, theme::Theme};
 use crate::driver::RetrySettings;
+use crate::monitor::alerts::Condition;
 use crate::pool::{self, StrategyKind};
 use crate::{logging, monitor};
 
@@ -131,6 +132,77 @@ pub(super) fn monitor(settings: &monitor::Settings, findings: &mut Findings) {
                 "it is from 1 to 100000",
                 "leave it out for the usual one",
             );
+        }
+    }
+    let alerts = &settings.alerts;
+    if alerts.every.is_zero() {
+        let right = "leave it out for the usual one; rules = [] means no alerts";
+        findings.refuse(
+            "monitor.alerts.every",
+            "0s",
+            "it is longer than nothing",
+            right,
+        );
+    }
+    if !(0.0..=1.0).contains(&alerts.clear_at) {
+        let value = alerts.clear_at.to_string();
+        findings.refuse(
+            "monitor.alerts.clear_at",
+            &value,
+            "a part is from 0 to 1",
+            "such as 0.5",
+        );
+    }
+    let speed = alerts.slow.prompt_tokens_per_second;
+    if !(speed.is_finite() && speed > 0.0) {
+        let key = "monitor.alerts.slow.prompt_tokens_per_second";
+        findings.refuse(
+            key,
+            &speed.to_string(),
+            "it is more than 0",
+            "leave it out for the usual one",
+        );
+    }
+    for (index, rule) in alerts.rules.iter().enumerate() {
+        let value = format!("\"{}\"", rule.name);
+        let mut refuse =
+            |why: &str, right: &str| findings.refuse("monitor.alerts.rules", &value, why, right);
+        if alerts.rules[..index]
+            .iter()
+            .any(|other| other.name == rule.name)
+        {
+            refuse(
+                "two rules have this name",
+                "give each rule a name of its own",
+            );
+        }
+        let is_part = |part: f64| part > 0.0 && part < 1.0;
+        match &rule.when {
+            Condition::SuccessRate(wanted) | Condition::SlowAnswers(wanted)
+                if !is_part(wanted.objective) =>
+            {
+                refuse("its objective is not between 0 and 1", "such as 0.99");
+            }
+            Condition::Capacity(wanted) if !(0.0..=1.0).contains(&wanted.below) => {
+                refuse("its part is not from 0 to 1", "such as 0.5");
+            }
+            Condition::ResponseTime(limit)
+            | Condition::FirstToken(limit)
+            | Condition::QueueWait(limit)
+                if limit.window.is_zero() =>
+            {
+                refuse("its window is not longer than nothing", "such as \"5m\"");
+            }
+            Condition::SuccessRate(_)
+            | Condition::SlowAnswers(_)
+            | Condition::FailuresInRow(_)
+            | Condition::ResponseTime(_)
+            | Condition::FirstToken(_)
+            | Condition::QueueWait(_)
+            | Condition::TokensPerHour(_)
+            | Condition::CostPerHour(_)
+            | Condition::InstanceOut(_)
+            | Condition::Capacity(_) => {}
         }
     }
 }

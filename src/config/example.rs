@@ -129,6 +129,10 @@ mod tests {
             fields_of::<pool::RouteSettings>(),
             fields_of::<RetrySettings>(),
             fields_of::<monitor::Settings>(),
+            fields_of::<monitor::alerts::Settings>(),
+            fields_of::<monitor::alerts::Slow>(),
+            fields_of::<monitor::alerts::Rule>(),
+            fields_of::<crate::prices::PriceSettings>(),
             #[cfg(feature = "console")]
             fields_of::<console::Settings>(),
             fields_of::<logging::Settings>(),
@@ -157,7 +161,7 @@ mod tests {
                 let line = line.trim_start_matches("# ");
                 line.starts_with(&format!("{key} ="))
                     || line.contains(&format!(" {key} = "))
-                    || line.ends_with(&format!(".{key}]"))
+                    || line.trim_end_matches(']').ends_with(&format!(".{key}"))
             });
             assert!(has_key, "the example does not show '{key}'");
         }

@@ -13,12 +13,14 @@ use super::key::{self, KeySource};
 use super::names::Names;
 use super::overlay;
 use super::persona::{self, Persona};
+use super::price;
 use super::problem::{Place, Problems};
 use super::route;
 use super::table::Table;
 #[cfg(feature = "console")]
 use crate::console;
 use crate::driver::RetrySettings;
+use crate::prices::PriceSettings;
 use crate::{logging, monitor, pool};
 
 /// What the command line says about the config.
@@ -45,6 +47,8 @@ pub struct Config {
     pub retry: RetrySettings,
     /// How much is remembered of what happened.
     pub monitor: monitor::Settings,
+    /// Prices of one's own, by model.
+    pub prices: BTreeMap<String, PriceSettings>,
     /// The routes in their order.
     pub routes: Vec<pool::RouteSettings>,
     /// How the console looks and behaves.
@@ -130,14 +134,31 @@ fn read(file: &mut Table<'_>, env: &Env, flags: &Flags, findings: &mut Findings)
         env,
         findings,
         |pool: &mut pool::Settings, table, findings| {
-            overlay::nested("breaker", &mut pool.breaker, table, findings);
+            overlay::nested("breaker", &mut pool.breaker, table, findings, |_, _, _| {});
         },
     );
     checks::pool(&pool, findings);
     let retry = overlay::section("retry", file, env, findings, |_, _, _| {});
     checks::retry(&retry, findings);
-    let monitor = overlay::section("monitor", file, env, findings, |_, _, _| {});
+    let monitor = overlay::section(
+        "monitor",
+        file,
+        env,
+        findings,
+        |monitor: &mut monitor::Settings, table, findings| {
+            overlay::nested(
+                "alerts",
+                &mut monitor.alerts,
+                table,
+                findings,
+                |alerts, table, findings| {
+                    overlay::nested("slow", &mut alerts.slow, table, findings, |_, _, _| {});
+                },
+            );
+        },
+    );
     checks::monitor(&monitor, findings);
+    let prices = price::read(file, findings);
     #[cfg(feature = "console")]
     let console = {
         let mut console: console::Settings =
@@ -167,6 +188,7 @@ fn read(file: &mut Table<'_>, env: &Env, flags: &Flags, findings: &mut Findings)
         pool,
         retry,
         monitor,
+        prices,
         routes,
         #[cfg(feature = "console")]
         console,
