@@ -3,6 +3,7 @@
 #[cfg(feature = "console")]
 use std::path::Path;
 
+use super::address;
 #[cfg(feature = "console")]
 use super::env::Env;
 use super::findings::Findings;
@@ -12,8 +13,7 @@ use super::problem::did_you_mean;
 #[cfg(feature = "console")]
 use crate::console::{self, theme::Theme};
 use crate::driver::RetrySettings;
-use crate::monitor::alerts::Condition;
-use crate::pool::{self, StrategyKind};
+use crate::pool::{self, ScalingSettings, StrategyKind};
 use crate::{logging, monitor};
 
 /// Checks a strategy's name; tells the rule and what would be right.
@@ -91,6 +91,49 @@ pub(super) fn pool(settings: &pool::Settings, findings: &mut Findings) {
             );
         }
     }
+    scaling(&settings.scaling, findings);
+}
+
+/// Checks `[pool.scaling]`.
+fn scaling(settings: &ScalingSettings, findings: &mut Findings) {
+    if !(settings.target > 0.0 && settings.target <= 1.0) {
+        let value = settings.target.to_string();
+        findings.refuse(
+            "pool.scaling.target",
+            &value,
+            "a share is above 0 and at most 1",
+            "such as 0.7",
+        );
+    }
+    for (key, is_zero) in [
+        (
+            "pool.scaling.stable_window",
+            settings.stable_window.is_zero(),
+        ),
+        ("pool.scaling.panic_window", settings.panic_window.is_zero()),
+    ] {
+        if is_zero {
+            findings.refuse(
+                key,
+                "0s",
+                "it is longer than nothing",
+                "leave it out for the usual one",
+            );
+        }
+    }
+    if settings.command.first().is_some_and(String::is_empty) {
+        let right = "such as [\"systemctl\", \"start\", \"ollama\"]";
+        findings.refuse(
+            "pool.scaling.command",
+            "[\"\", ...]",
+            "the program has no name",
+            right,
+        );
+    }
+    if let Some(Err(bad)) = settings.webhook.as_deref().map(address::check) {
+        // A webhook's URL often is its own password, so it is not repeated.
+        findings.refuse("pool.scaling.webhook", "\"...\"", &bad.rule, &bad.right);
+    }
 }
 
 /// Checks `[retry]`.
@@ -134,76 +177,10 @@ pub(super) fn monitor(settings: &monitor::Settings, findings: &mut Findings) {
             );
         }
     }
-    let alerts = &settings.alerts;
-    if alerts.every.is_zero() {
-        let right = "leave it out for the usual one; rules = [] means no alerts";
-        findings.refuse(
-            "monitor.alerts.every",
-            "0s",
-            "it is longer than nothing",
-            right,
-        );
-    }
-    if !(0.0..=1.0).contains(&alerts.clear_at) {
-        let value = alerts.clear_at.to_string();
-        findings.refuse(
-            "monitor.alerts.clear_at",
-            &value,
-            "a part is from 0 to 1",
-            "such as 0.5",
-        );
-    }
-    let speed = alerts.slow.prompt_tokens_per_second;
-    if !(speed.is_finite() && speed > 0.0) {
-        let key = "monitor.alerts.slow.prompt_tokens_per_second";
-        findings.refuse(
-            key,
-            &speed.to_string(),
-            "it is more than 0",
-            "leave it out for the usual one",
-        );
-    }
-    for (index, rule) in alerts.rules.iter().enumerate() {
-        let value = format!("\"{}\"", rule.name);
-        let mut refuse =
-            |why: &str, right: &str| findings.refuse("monitor.alerts.rules", &value, why, right);
-        if alerts.rules[..index]
-            .iter()
-            .any(|other| other.name == rule.name)
-        {
-            refuse(
-                "two rules have this name",
-                "give each rule a name of its own",
-            );
-        }
-        let is_part = |part: f64| part > 0.0 && part < 1.0;
-        match &rule.when {
-            Condition::SuccessRate(wanted) | Condition::SlowAnswers(wanted)
-                if !is_part(wanted.objective) =>
-            {
-                refuse("its objective is not between 0 and 1", "such as 0.99");
-            }
-            Condition::Capacity(wanted) if !(0.0..=1.0).contains(&wanted.below) => {
-                refuse("its part is not from 0 to 1", "such as 0.5");
-            }
-            Condition::ResponseTime(limit)
-            | Condition::FirstToken(limit)
-            | Condition::QueueWait(limit)
-                if limit.window.is_zero() =>
-            {
-                refuse("its window is not longer than nothing", "such as \"5m\"");
-            }
-            Condition::SuccessRate(_)
-            | Condition::SlowAnswers(_)
-            | Condition::FailuresInRow(_)
-            | Condition::ResponseTime(_)
-            | Condition::FirstToken(_)
-            | Condition::QueueWait(_)
-            | Condition::TokensPerHour(_)
-            | Condition::CostPerHour(_)
-            | Condition::InstanceOut(_)
-            | Condition::Capacity(_) => {}
-        }
+    for wrong in settings.alerts.nonsense() {
+        let key = format!("monitor.alerts.{}", wrong.key);
+        let right = "leave it out for the usual one";
+        findings.refuse(&key, &wrong.value, wrong.rule, right);
     }
 }
 

@@ -135,6 +135,7 @@ fn read(file: &mut Table<'_>, env: &Env, flags: &Flags, findings: &mut Findings)
         findings,
         |pool: &mut pool::Settings, table, findings| {
             overlay::nested("breaker", &mut pool.breaker, table, findings, |_, _, _| {});
+            overlay::nested("scaling", &mut pool.scaling, table, findings, |_, _, _| {});
         },
     );
     checks::pool(&pool, findings);

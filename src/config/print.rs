@@ -197,7 +197,10 @@ impl Printer<'_> {
                 .unwrap_or_default()
                 .to_string(),
         };
-        let setting = clean_line(&format!("{key} = {value}"));
+        // A webhook's URL often is its own password.
+        let secret = Value::from(SECRET);
+        let value = if key == "webhook" { &secret } else { value };
+        let setting = clean_line(&format!("{key} = {}", on_one_line(value)));
         let _ = writeln!(
             self.text,
             "{setting:COMMENT_COLUMN$}  # {}",
@@ -208,6 +211,20 @@ impl Printer<'_> {
     fn line(&mut self, line: &str) {
         self.text.push_str(line);
         self.text.push('\n');
+    }
+}
+
+/// Writes text with line breaks escaped; TOML itself would spread it over lines.
+fn on_one_line(value: &Value) -> String {
+    match value {
+        Value::String(text) if text.contains(char::is_control) => {
+            serde_json::Value::from(text.as_str()).to_string()
+        }
+        Value::Array(list) => format!(
+            "[{}]",
+            list.iter().map(on_one_line).collect::<Vec<_>>().join(", ")
+        ),
+        other => other.to_string(),
     }
 }
 

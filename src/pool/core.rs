@@ -7,6 +7,7 @@
 mod commands;
 mod dispatch;
 mod ending;
+mod scaling;
 mod slot;
 mod view;
 
@@ -29,10 +30,12 @@ use crate::limit::{Cost, Ticket};
 use super::breaker::Pass;
 use super::estimate::Fleet;
 use super::queue::{Place, Queue};
+use super::scaler::Scaler;
 use super::strategy::{Standing, Strategy, StrategyKind};
 use super::{InstanceSettings, RouteSettings, Settings};
 
 pub(crate) use ending::End;
+pub(crate) use scaling::Scaled;
 pub(crate) use slot::Slot;
 pub(crate) use view::PoolView;
 
@@ -158,6 +161,7 @@ pub(crate) struct Core {
     leases: HashMap<u64, LeaseState>,
     next_lease: u64,
     warm: HashMap<String, u32>,
+    scaler: Scaler,
     fleet: Fleet,
     fleet_at: Option<Instant>,
     /// Mean time a permit is held, in seconds, and how many ends it stands on.
@@ -223,6 +227,7 @@ impl Core {
             leases: HashMap::new(),
             next_lease: 0,
             warm: HashMap::new(),
+            scaler: Scaler::new(settings.scaling.clone()),
             fleet: Fleet::default(),
             fleet_at: None,
             hold: 0.0,

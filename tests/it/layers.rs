@@ -19,7 +19,8 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ),
     ("deck", &["base", "driver"]),
     ("sim", &["base", "wire"]),
-    ("console", &["base", "deck"]),
+    // Of the pool it uses the names of the strategies.
+    ("console", &["base", "deck", "pool"]),
     ("logging", &["base"]),
     (
         "config",
