@@ -12,7 +12,7 @@ use super::args::{ChatArgs, CheckArgs, Cli, Command, ConfigCommand};
 use super::face;
 use super::report::{Failure, warn};
 use super::style::Style;
-use super::{ask, check, config, object, question, start};
+use super::{ask, check, config, object, question, simulate, start};
 use crate::base::{Answer, Error, ErrorKind};
 use crate::config::{Config, Env, Found, Place};
 use crate::deck::Deck;
@@ -60,6 +60,7 @@ impl Job<'_> {
             Some(Command::Check(args)) if args.offline => self.config(ConfigCommand::Check),
             Some(Command::Check(args)) => self.check(*args),
             Some(Command::Chat(args)) => self.chat(args),
+            Some(Command::Simulate(args)) => simulate::run(args, self.out, self.err),
             Some(Command::Demo(args)) => self.console(Some(*args)),
             None => self.console(None),
         }
