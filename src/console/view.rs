@@ -1,5 +1,5 @@
 //! What is drawn: pieces of the screen that stand alone.
 
-pub(crate) mod highlight;
+pub mod highlight;
 pub mod markdown;
 pub mod spark;
