@@ -133,6 +133,11 @@ pub(super) fn monitor(settings: &monitor::Settings, findings: &mut Findings) {
             );
         }
     }
+    for wrong in settings.alerts.nonsense() {
+        let key = format!("monitor.alerts.{}", wrong.key);
+        let right = "leave it out for the usual one";
+        findings.refuse(&key, &wrong.value, wrong.rule, right);
+    }
 }
 
 /// Checks `[console]`: a theme must be there and right.

@@ -160,7 +160,15 @@ fn read(file: &mut Table<'_>, env: &Env, flags: &Flags, findings: &mut Findings)
     checks::pool(&pool, findings);
     let retry = overlay::section("retry", file, env, findings, |_, _, _| {});
     checks::retry(&retry, findings);
-    let monitor = overlay::section("monitor", file, env, findings, |_, _, _| {});
+    let monitor = overlay::section(
+        "monitor",
+        file,
+        env,
+        findings,
+        |monitor: &mut monitor::Settings, table, findings| {
+            overlay::nested("alerts", &mut monitor.alerts, table, findings);
+        },
+    );
     checks::monitor(&monitor, findings);
     #[cfg(feature = "console")]
     let console = {
