@@ -7,4 +7,5 @@
 
 mod cli;
 mod config;
+mod console_pty;
 mod layers;

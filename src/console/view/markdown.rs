@@ -20,6 +20,7 @@ use ratatui::text::Line;
 use self::paint::{Canvas, Carried};
 use self::scan::Scanner;
 use crate::console::theme::Theme;
+use crate::console::view::highlight;
 
 /// The most text that is kept, in bytes; what comes after it is dropped, and a line says so.
 const MOST_BYTES: usize = if cfg!(test) { 1 << 20 } else { 8 << 20 };
@@ -40,8 +41,8 @@ pub struct Markdown {
     carried: Carried,
     /// Whether something has come since `lines` was made.
     changed: bool,
-    /// The width and the theme that `lines` was made for.
-    made_for: Option<(u16, u64)>,
+    /// The width, the theme and the grammars that `lines` was made for.
+    made_for: Option<(u16, u64, u64)>,
     /// How many bytes have been drawn so far, again and again counted each time.
     #[cfg(test)]
     work: usize,
@@ -92,7 +93,7 @@ impl Markdown {
 
     /// Returns the rows, at most `width` columns each (but one wide character takes two). Cheap when nothing changed.
     pub fn lines(&mut self, width: u16, theme: &Theme) -> &[Line<'static>] {
-        let made_for = (width, theme.fingerprint());
+        let made_for = (width, theme.fingerprint(), self.grammars());
         if self.made_for != Some(made_for) {
             self.made_for = Some(made_for);
             self.lines.clear();
@@ -135,6 +136,15 @@ impl Markdown {
             }
         }
         blocks
+    }
+
+    /// Tells the generation of the grammars, if there is code that they colour.
+    fn grammars(&self) -> u64 {
+        if self.scanner.has_code() {
+            highlight::generation()
+        } else {
+            0
+        }
     }
 
     fn draw(&mut self, canvas: Canvas<'_>) {

@@ -62,7 +62,7 @@ impl Canvas<'_> {
             }
             PieceKind::Code(indent) => {
                 let line = code::without_indent(text, *indent);
-                let highlighter = carried.highlighter.get_or_insert_with(Highlighter::plain);
+                let highlighter = carried.highlighter.get_or_insert_default();
                 lines.extend(self.code(line, highlighter));
             }
             PieceKind::FenceClose => carried.highlighter = None,
