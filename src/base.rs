@@ -3,6 +3,7 @@
 //! Nothing here does I/O, reads a clock or knows of a provider. What a chat is, what a piece of an answer is,
 //! what can go wrong and what that means, and what one sees of the pool at one moment.
 
+mod alert;
 mod answer;
 mod board;
 mod chunk;
@@ -16,6 +17,7 @@ mod request;
 mod response;
 mod usage;
 
+pub use alert::{AlertChange, AlertState, AlertView, Severity};
 pub use answer::Answer;
 pub use board::{
     Board, BreakerView, BudgetView, DeckEvent, InstanceState, InstanceView, QueueView, RouteView,
@@ -29,7 +31,7 @@ pub use command::{Changed, Command};
 pub use error::{Attempt, Error, ErrorKind, Health, Outcome};
 pub use ids::{InstanceName, ProviderType, RequestId, RouteName};
 pub use message::{Content, Message, Part, Role, ToolArguments, ToolCall};
-pub use metrics::{ErrorNote, LlmMetrics, Percentiles, Scope};
+pub use metrics::{ErrorNote, Failure, FailureGroup, Failures, LlmMetrics, Percentiles, Scope};
 pub use request::{ChatRequest, Priority, Target};
 pub use response::LlmResponse;
 pub use usage::Usage;

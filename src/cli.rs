@@ -1,1 +1,23 @@
-//! The command line: parse, load the config, build a driver, run a face.
+//! The command line: what can be typed, and what each command does.
+//!
+//! `main` parses and hands over to [`run`]; each command writes to the streams it is given and returns how it ended.
+
+mod answer;
+mod args;
+mod ask;
+mod check;
+mod config;
+mod embedded;
+#[cfg(feature = "console")]
+mod face;
+mod object;
+mod question;
+mod report;
+mod run;
+mod start;
+mod style;
+mod table;
+
+pub use args::Cli;
+pub use report::Failure;
+pub use run::run;

@@ -1,8 +1,109 @@
-//! The terminal console.
+//! The terminal console: chat, pool and metrics in one screen.
+//!
+//! One loop ([`run`]) waits for keys, streams, deck events and deadlines; the app turns each event into new state
+//! and effects; the loop carries the effects out and draws when something is different.
+//!
+//! ```text
+//! action event effect frame theme terminal <- keymap state <- app <- view <- run
+//! ```
+//! State and app know no theme, no view, no terminal and no clock: times come in with the events.
 
+mod action;
+mod app;
 pub mod clipboard;
 pub mod composer;
+mod effect;
+mod event;
+mod keymap;
+mod run;
+mod settings;
+mod state;
 pub mod term_env;
+mod terminal;
+#[cfg(test)]
+mod tests;
 pub mod text;
 pub mod theme;
 pub mod view;
+
+use std::panic::AssertUnwindSafe;
+use std::path::PathBuf;
+
+use futures_util::FutureExt;
+use ratatui::crossterm::event::EventStream;
+use tokio::time::Instant;
+
+pub use settings::Settings;
+
+use self::app::App;
+use self::run::Face;
+use self::theme::Theme;
+use self::view::Screen;
+use crate::base::Error;
+use crate::deck::Deck;
+
+/// What the console is told by whoever starts it.
+#[derive(Clone, Debug, Default)]
+pub struct Context {
+    /// Where the instances come from, when a person should know: shown in the header (`embedded pool`).
+    pub source_note: Option<String>,
+    /// A sentence on it for the first screen: what to do for other instances.
+    pub source_hint: Option<String>,
+    /// Who may answer; the first one does. Without one, questions go without a system message.
+    pub personas: Vec<Persona>,
+    /// The program's version.
+    pub version: String,
+    /// Folders in which theme files are looked for.
+    pub theme_dirs: Vec<PathBuf>,
+}
+
+/// A role that the model plays.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Persona {
+    /// Its name in lists.
+    pub name: String,
+    /// The system message.
+    pub prompt: String,
+    /// What the one who answers is called.
+    pub role_name: String,
+    /// What the one who asks is called.
+    pub you_name: String,
+}
+
+/// Why the console ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ExitReason {
+    /// The person left.
+    Quit,
+    /// A signal asked for it (its number).
+    Signal(i32),
+    /// The terminal is gone.
+    HungUp,
+}
+
+/// Runs the console on the real terminal until somebody leaves.
+///
+/// # Errors
+/// When there is no terminal, when the theme is wrong, or when the terminal cannot be drawn on.
+pub async fn start(deck: Deck, settings: Settings, context: Context) -> Result<ExitReason, Error> {
+    let env = term_env::TermEnv::read();
+    let theme = Theme::choose_in(settings.theme.as_deref(), &context.theme_dirs, &env)?;
+    let mut session = terminal::open(&settings, env)?;
+    let face = Face {
+        app: App::new(&settings, context, deck.board(), Instant::now()),
+        screen: Screen::new(theme, settings.ascii),
+        frames_per_second: settings.frames_per_second,
+    };
+    let run = run::run(
+        &mut session.terminal,
+        EventStream::new(),
+        deck,
+        face,
+        &mut session.host,
+        session.signals,
+    );
+    let ended = AssertUnwindSafe(run).catch_unwind().await;
+    session.host.settle();
+    drop(session.modes);
+    ended.unwrap_or_else(|panic| terminal::die(panic))
+}

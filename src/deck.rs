@@ -1,5 +1,7 @@
 //! The deck: the handle that a face (console, gateway, command line) holds. Local or remote, the face cannot tell.
 
+mod local;
+
 use std::sync::Arc;
 use std::time::Duration;
 

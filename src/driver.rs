@@ -1,1 +1,334 @@
 //! The driver: a chat made reliable and watched.
+//!
+//! `stream` is the one way in: it asks the balancer for a lease, the instance's strategy for a stream, retries and
+//! fails over before the first token and never after it, and tells the monitor everything. `chat` (whole answer) and
+//! `chat_stream` (two callbacks) are thin folds over it.
+
+mod attempt;
+mod callbacks;
+mod hedge;
+mod input;
+mod retry;
+mod run;
+mod tending;
+
+#[cfg(test)]
+mod tests;
+
+use std::collections::{BTreeMap, HashSet};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use futures_util::StreamExt;
+use futures_util::future::BoxFuture;
+use serde::{Deserialize, Serialize};
+use tokio::sync::broadcast;
+use tokio::time::Instant;
+
+use crate::base::{
+    Answer, Board, Changed, ChatRequest, ChatStream, Command, DeckEvent, Error, InstanceName,
+    LlmMetrics, LlmResponse, ProviderType, RequestId, RouteName, Scope, Series, Usage,
+};
+use crate::monitor::{self, LlmMonitor};
+use crate::pool::{self, InstanceSettings, LlmLoadBalancer, RouteSettings};
+use crate::prices::{self, PriceSettings};
+use crate::provider::LlmModelStrategy;
+
+pub use input::{ChatInput, Turn};
+pub use retry::RetrySettings;
+
+/// How many events a slow listener may lag behind before it misses some.
+const EVENTS_HELD: usize = 1_024;
+
+/// What the driver as a whole is set to.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Settings {
+    /// The pool: strategy, queue, breaker.
+    pub pool: pool::Settings,
+    /// Retries and their budget.
+    pub retry: RetrySettings,
+    /// The monitor.
+    pub monitor: monitor::Settings,
+    /// Prices of one's own by model; the built-in list holds the public ones.
+    pub prices: BTreeMap<String, PriceSettings>,
+    /// The seed of every choice by chance; `None` takes one from the system.
+    pub seed: Option<u64>,
+}
+
+/// One instance to drive: what the pool knows of it, and how to speak to it.
+#[derive(Clone)]
+pub struct InstanceSpec {
+    /// What the pool knows.
+    pub settings: InstanceSettings,
+    /// How to speak to it.
+    pub strategy: Arc<dyn LlmModelStrategy>,
+}
+
+/// The driver over a pool of instances (the design document's name for it). Cheap to clone, safe to share.
+///
+/// Needs a tokio runtime around its calls.
+#[derive(Clone)]
+pub struct LlmModelDriver(Arc<Shared>);
+
+/// What all requests share.
+struct Shared {
+    balancer: LlmLoadBalancer,
+    strategies: Vec<Arc<dyn LlmModelStrategy>>,
+    known: Vec<Known>,
+    monitor: LlmMonitor,
+    budget: retry::Budget,
+    hedges: retry::Budget,
+    hedged: HashSet<RouteName>,
+    settings: Settings,
+    dice: parking_lot::Mutex<rand::rngs::SmallRng>,
+    events: broadcast::Sender<DeckEvent>,
+    started: Instant,
+    next_request: AtomicU64,
+}
+
+/// What is kept of an instance beside the pool, to find its prices.
+struct Known {
+    name: InstanceName,
+    provider_type: ProviderType,
+    base_url: String,
+    probe_every: Option<Duration>,
+}
+
+impl LlmModelDriver {
+    /// Makes a driver.
+    ///
+    /// # Errors
+    /// Of kind `config`: two instances of one name, an unknown strategy, a route that names a missing instance.
+    pub fn new(
+        settings: Settings,
+        routes: Vec<RouteSettings>,
+        mut instances: Vec<InstanceSpec>,
+    ) -> Result<Self, Error> {
+        use rand::SeedableRng;
+        let own_prices = settings.prices.clone();
+        let seed = settings.seed.unwrap_or_else(seed_of_the_system);
+        let (events, _) = broadcast::channel(EVENTS_HELD);
+        let now = Instant::now();
+        let strategies = instances
+            .iter()
+            .map(|instance| Arc::clone(&instance.strategy))
+            .collect();
+        let known = instances
+            .iter()
+            .map(|instance| Known {
+                name: instance.settings.name.clone(),
+                provider_type: instance.settings.provider_type,
+                base_url: instance.settings.base_url.clone(),
+                probe_every: instance.settings.probe_every,
+            })
+            .collect();
+        for instance in &mut instances {
+            let settings = &mut instance.settings;
+            if let (None, Some(model)) = (settings.price, settings.models.first()) {
+                settings.price = prices::find(
+                    &own_prices,
+                    settings.provider_type,
+                    &settings.base_url,
+                    model,
+                )
+                .and_then(|price| price.output_per_million());
+            }
+        }
+        let hedged = routes
+            .iter()
+            .filter(|route| route.hedge)
+            .map(|route| route.name.clone())
+            .collect();
+        let balancer = LlmLoadBalancer::new(
+            settings.pool.clone(),
+            routes,
+            instances
+                .into_iter()
+                .map(|instance| instance.settings)
+                .collect(),
+            seed,
+            events.clone(),
+        )?;
+        let driver = Self(Arc::new(Shared {
+            balancer,
+            strategies,
+            known,
+            monitor: LlmMonitor::new(&settings.monitor, now),
+            budget: retry::Budget::new(&settings.retry),
+            hedges: hedge::budget(),
+            hedged,
+            dice: parking_lot::Mutex::new(rand::rngs::SmallRng::seed_from_u64(seed ^ 0x5eed)),
+            settings,
+            events,
+            started: now,
+            next_request: AtomicU64::new(1),
+        }));
+        tending::start(&driver.0);
+        Ok(driver)
+    }
+
+    /// Sends a chat. Nothing happens until the stream is polled; dropping it cancels the request, closes the upstream
+    /// connection and gives the permit back.
+    ///
+    /// The stream ends in exactly one `Ok(Chunk::Done(_))` or one `Err`.
+    pub fn stream(&self, request: ChatRequest) -> ChatStream {
+        run::stream(Arc::clone(&self.0), request)
+    }
+
+    /// Sends a chat and waits for the whole answer.
+    ///
+    /// # Errors
+    /// Whatever ended the request, with the chain of attempts.
+    pub async fn chat(&self, request: impl Into<ChatRequest>) -> Result<LlmResponse, Error> {
+        let mut stream = self.stream(request.into());
+        let mut answer = Answer::default();
+        while let Some(piece) = stream.next().await {
+            answer.push(&piece?);
+        }
+        Ok(answer.into_response())
+    }
+
+    /// Sends a chat as the design document has it: `realtime(role_name, you_name, content, end)` for every piece of
+    /// visible text, and once more with an empty piece and `end = true`; then, when the answer came to a proper end,
+    /// `conversation_end(role_name, answer, you_name, query)` once.
+    ///
+    /// # Errors
+    /// An unknown type, or whatever ended the request. `realtime` has then been called with `end = true` too, if it
+    /// was called at all; `conversation_end` has not.
+    pub async fn chat_stream(
+        &self,
+        input: &ChatInput,
+        realtime: impl FnMut(&str, &str, &str, bool) + Send,
+        conversation_end: impl FnOnce(&str, &str, &str, &str) + Send,
+    ) -> Result<LlmResponse, Error> {
+        callbacks::chat_stream(self, input, realtime, conversation_end).await
+    }
+
+    /// Returns the figures of a provider type since the start.
+    ///
+    /// # Errors
+    /// When the type is not known; the message lists those that are.
+    pub fn get_metrics(&self, provider_type: &str) -> Result<LlmMetrics, Error> {
+        let provider_type: ProviderType = provider_type.parse()?;
+        Ok(self.0.monitor.get_metrics(provider_type, Instant::now()))
+    }
+
+    /// Returns the figures of every provider type since the start.
+    pub fn get_all_metrics(&self) -> BTreeMap<ProviderType, LlmMetrics> {
+        self.0.monitor.get_all_metrics(Instant::now())
+    }
+
+    /// Returns the monitor.
+    pub fn monitor(&self) -> &LlmMonitor {
+        &self.0.monitor
+    }
+
+    /// Returns the balancer.
+    pub fn balancer(&self) -> &LlmLoadBalancer {
+        &self.0.balancer
+    }
+
+    /// Returns the picture of this moment.
+    pub fn board(&self) -> Board {
+        let now = Instant::now();
+        let view = self.0.balancer.view();
+        let mut instances = view.instances;
+        for instance in &mut instances {
+            let scope = Scope::Instance(instance.name.clone());
+            instance.metrics = self.0.monitor.metrics(&scope, now);
+        }
+        Board {
+            uptime: now.duration_since(self.0.started),
+            strategy: view.strategy,
+            next: view.next,
+            queue: view.queue,
+            instances,
+            routes: view.routes,
+            totals: self.0.monitor.metrics(&Scope::All, now),
+        }
+    }
+
+    /// Returns figures over the last `window`, in at most `buckets` buckets.
+    pub fn series(&self, scope: &Scope, window: Duration, buckets: usize) -> Series {
+        self.0
+            .monitor
+            .series(scope, window, buckets, Instant::now())
+    }
+
+    /// Hears what happens from now on.
+    pub fn subscribe(&self) -> broadcast::Receiver<DeckEvent> {
+        self.0.events.subscribe()
+    }
+
+    /// Carries out a command; `by` says who gives it, for the log.
+    pub fn command(
+        &self,
+        command: Command,
+        by: &str,
+    ) -> BoxFuture<'static, Result<Changed, Error>> {
+        let shared = Arc::clone(&self.0);
+        let by = by.to_owned();
+        Box::pin(async move { shared.command(command, by).await })
+    }
+}
+
+impl Shared {
+    async fn command(&self, command: Command, by: String) -> Result<Changed, Error> {
+        let mut changed = self.balancer.command(&command)?;
+        if let Command::Probe { instance } = &command
+            && let Some(at) = self.known.iter().position(|known| known.name == *instance)
+        {
+            let begun = Instant::now();
+            let found = self.strategies[at].probe().await;
+            let took = begun.elapsed();
+            found?;
+            // An instance that answers is asked again at once, whatever it was held or open for.
+            self.balancer.command(&Command::ResetBreaker {
+                instance: instance.clone(),
+            })?;
+            changed.what = format!("{instance} answers in {} ms", took.as_millis());
+        }
+        tracing::info!(by, what = changed.what, "command");
+        // Nobody listening is fine.
+        let _ = self.events.send(DeckEvent::Commanded {
+            what: changed.what.clone(),
+            by,
+        });
+        Ok(changed)
+    }
+
+    /// Returns what an answer cost in US dollars, when that is known.
+    fn cost(&self, instance: &InstanceName, model: &str, usage: Option<&Usage>) -> Option<f64> {
+        let known = self.known.iter().find(|known| known.name == *instance)?;
+        let price = prices::find(
+            &self.settings.prices,
+            known.provider_type,
+            &known.base_url,
+            model,
+        )?;
+        price.cost(usage?, jiff::Timestamp::now())
+    }
+
+    fn next_request(&self) -> RequestId {
+        RequestId(self.next_request.fetch_add(1, Ordering::Relaxed))
+    }
+
+    fn tell(&self, event: DeckEvent) {
+        // Nobody listening is fine.
+        let _ = self.events.send(event);
+    }
+}
+
+impl From<&str> for ChatRequest {
+    /// Makes a request with one user message.
+    fn from(question: &str) -> Self {
+        Self::new(vec![crate::base::Message::user(question)])
+    }
+}
+
+fn seed_of_the_system() -> u64 {
+    use rand::{RngCore, SeedableRng};
+    rand::rngs::SmallRng::from_os_rng().next_u64()
+}

@@ -1,8 +1,14 @@
 //! Limits: permits, minimum interval, rate budgets. Pure arithmetic; the caller brings the time.
 
+mod budget;
+mod limiter;
+
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
+
+pub use budget::{Budget, Reservation};
+pub use limiter::{Cost, Limiter, Ticket};
 
 /// What an instance allows.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

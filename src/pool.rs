@@ -1,11 +1,28 @@
 //! The pool: which instance answers, and when.
 
+mod adaptive;
+mod balancer;
+mod breaker;
+pub(crate) mod core;
+mod estimate;
+mod queue;
+mod scaler;
+pub mod strategy;
+
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::base::{InstanceName, ProviderType};
+use crate::base::{InstanceName, ProviderType, RouteName};
 use crate::limit;
+
+pub use adaptive::AdaptiveSettings;
+pub(crate) use balancer::Lease;
+pub use balancer::LlmLoadBalancer;
+pub use breaker::BreakerSettings;
+pub(crate) use core::Scaled;
+pub use scaler::ScalingSettings;
+pub use strategy::StrategyKind;
 
 /// How the pool as a whole behaves.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -18,6 +35,10 @@ pub struct Settings {
     /// How long a request may wait for its first token, over all attempts, when it does not say itself.
     #[serde(with = "humantime_serde")]
     pub deadline: Duration,
+    /// When an instance is taken out for failing.
+    pub breaker: BreakerSettings,
+    /// When standby instances join and leave.
+    pub scaling: ScalingSettings,
 }
 
 impl Default for Settings {
@@ -26,6 +47,8 @@ impl Default for Settings {
             strategy: "round_robin".to_owned(),
             queue_limit: 256,
             deadline: Duration::from_secs(60),
+            breaker: BreakerSettings::default(),
+            scaling: ScalingSettings::default(),
         }
     }
 }
@@ -45,8 +68,34 @@ pub struct InstanceSettings {
     pub enabled: bool,
     /// Its weight for weighted strategies.
     pub weight: u32,
+    /// Its tier for the `priority` strategy, 0 first.
+    pub tier: u32,
+    /// US dollars for a million output tokens, for the `cheapest` strategy; `None` when unknown.
+    pub price: Option<f64>,
+    /// Whether it waits until the scaler calls it.
+    pub standby: bool,
+    /// How often it is asked whether it is there, for as long as the program runs; `None` for never.
+    pub probe_every: Option<Duration>,
+    /// Whether its permits adapt, and within what.
+    pub adaptive: Option<AdaptiveSettings>,
     /// What it allows.
     pub limits: limit::Settings,
+}
+
+/// A model name that callers use, and who serves it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RouteSettings {
+    /// Its name.
+    pub name: RouteName,
+    /// Its instances in tiers: the next tier is asked only when nothing above can take the request now.
+    pub tiers: Vec<Vec<InstanceName>>,
+    /// Its balancing strategy; `None` takes the pool's.
+    #[serde(default)]
+    pub strategy: Option<String>,
+    /// Whether a second attempt is begun beside one whose first token is later than the route's own 95th percentile.
+    #[serde(default)]
+    pub hedge: bool,
 }
 
 impl InstanceSettings {
@@ -59,6 +108,11 @@ impl InstanceSettings {
             models: Vec::new(),
             enabled: true,
             weight: 1,
+            tier: 0,
+            price: None,
+            standby: false,
+            probe_every: None,
+            adaptive: None,
             limits: limit::Settings::default(),
         }
     }

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::future::BoxFuture;
@@ -9,6 +10,26 @@ use secrecy::SecretString;
 use serde::{Deserialize, Serialize};
 
 use crate::base::{ChatRequest, ChatStream, Error, InstanceName, ProviderType};
+
+mod address;
+mod auth;
+mod base;
+mod call;
+mod connects;
+mod fault;
+mod hint;
+mod http;
+mod ollama;
+mod openai;
+mod proxy;
+#[cfg(test)]
+mod tests;
+mod zhipuai;
+
+pub use address::ollama_base_url;
+pub use base::{BaseLlmGeneration, Habits};
+pub use http::{Http, HttpSettings};
+pub use proxy::Proxies;
 
 /// What every provider type does; the design document's name for it.
 ///
@@ -26,6 +47,27 @@ pub trait LlmModelStrategy: Send + Sync {
 
     /// Asks cheaply whether the upstream is there and takes the key; costs no tokens.
     fn probe(&self) -> BoxFuture<'_, Result<(), Error>>;
+}
+
+/// Makes the strategy of an instance; sends nothing.
+///
+/// # Errors
+/// `config`, naming the instance, when URL, key, headers or `ca_file` are wrong.
+pub fn build(settings: Settings, http: &Http) -> Result<Arc<dyn LlmModelStrategy>, Error> {
+    Ok(match settings.provider_type {
+        ProviderType::OpenAi => Arc::new(openai::OpenAi::new(settings, http)?),
+        ProviderType::Ollama => Arc::new(ollama::Ollama::new(settings, http)?),
+        ProviderType::ZhipuAi => Arc::new(zhipuai::ZhipuAi::new(settings, http)?),
+    })
+}
+
+/// Returns the usual base URL of a provider type.
+pub const fn default_base_url(provider_type: ProviderType) -> &'static str {
+    match provider_type {
+        ProviderType::OpenAi => openai::HABITS.base_url,
+        ProviderType::Ollama => ollama::HABITS.base_url,
+        ProviderType::ZhipuAi => zhipuai::HABITS.base_url,
+    }
 }
 
 /// How an instance is reached.
@@ -69,6 +111,18 @@ impl Settings {
             max_line: 32 << 20,
         }
     }
+
+    /// Returns the base URL for people: the usual one filled in, without user, password and query.
+    ///
+    /// # Errors
+    /// `config` when it is not a base URL.
+    pub fn shown_base_url(&self) -> Result<String, Error> {
+        let base_url = self.base_url.as_deref();
+        let base_url = base_url.unwrap_or(default_base_url(self.provider_type));
+        address::Address::parse(base_url, self.provider_type)
+            .map(|address| address.shown())
+            .map_err(|error| error.with_instance(self.name.clone()))
+    }
 }
 
 /// How a key is sent.
@@ -92,7 +146,8 @@ pub struct Timeouts {
     /// Until the connection stands, TLS included.
     #[serde(with = "humantime_serde")]
     pub connect: Duration,
-    /// From sending the request to the first output; comments do not count.
+    /// From sending the request to the first output; comments do not count. A whole answer, which shows nothing
+    /// until it is there, has only `total`.
     #[serde(with = "humantime_serde")]
     pub first_token: Duration,
     /// Between two signs of life after that; comments count.

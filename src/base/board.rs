@@ -125,6 +125,8 @@ pub struct InstanceView {
     pub permits: usize,
     /// Its weight for weighted strategies.
     pub weight: u32,
+    /// The least time between two starts.
+    pub min_interval: Duration,
     /// Until its minimum interval lets the next request begin.
     pub next_start_in: Duration,
     /// The breaker.
@@ -251,4 +253,7 @@ pub struct SeriesBucket {
     pub average_first_token: Option<Duration>,
     /// Output tokens of requests that ended here.
     pub completion_tokens: u64,
+    /// Output tokens that arrived here, ended or not: pieces as they came, corrected at the request's end by the
+    /// provider's count. This is what a drawing of tokens per second shows.
+    pub streamed_tokens: u64,
 }

@@ -226,6 +226,32 @@ impl ErrorKind {
         }
     }
 
+    /// Tells whether it is the caller's own doing, so that no pool could have done better.
+    pub const fn callers_own(self) -> bool {
+        match self {
+            Self::InvalidRequest
+            | Self::ContextLength
+            | Self::ContentFilter
+            | Self::Cancelled
+            | Self::Config => true,
+            Self::Auth
+            | Self::Permission
+            | Self::QuotaExhausted
+            | Self::RateLimited
+            | Self::Overloaded
+            | Self::NotFoundModel
+            | Self::TimeoutConnect
+            | Self::TimeoutFirstToken
+            | Self::TimeoutIdle
+            | Self::Network
+            | Self::Protocol
+            | Self::Server
+            | Self::Deadline
+            | Self::QueueFull
+            | Self::NoInstance => false,
+        }
+    }
+
     /// Returns what a person can do about it.
     pub const fn hint(self) -> &'static str {
         match self {
@@ -335,6 +361,13 @@ impl Error {
     /// Makes a `protocol` error with its detail (`truncated`, `bad_json`, `empty_stream` ...).
     pub fn protocol(detail: &'static str, message: impl AsRef<str>) -> Self {
         Self::new(ErrorKind::Protocol, message).with_detail(detail)
+    }
+
+    /// Replaces what happened, cleaned and shortened as in [`Error::new`].
+    #[must_use]
+    pub fn with_message(mut self, message: impl AsRef<str>) -> Self {
+        self.0.message = shorten(&clean_line(message.as_ref()), LONGEST_MESSAGE);
+        self
     }
 
     /// Names the instance that gave it.

@@ -24,6 +24,8 @@ pub struct LlmResponse {
     pub finish_raw: Option<String>,
     /// Token counts, when the provider gave any.
     pub usage: Option<Usage>,
+    /// What it cost in US dollars; `None` when the price or the token counts are not known.
+    pub cost: Option<f64>,
     /// The server's own timings, when it gave any.
     pub timings: Option<Value>,
     /// The request's number.

@@ -1,0 +1,142 @@
+//! What telling the monitor costs, and what reading it costs while it holds a busy day.
+#![expect(
+    clippy::print_stdout,
+    clippy::unwrap_used,
+    reason = "a bench prints, and stops at the first surprise"
+)]
+
+use std::hint::black_box;
+use std::time::Duration;
+
+use llmdeck::base::{Attempt, InstanceName, Outcome, ProviderType, RequestId, Scope, Usage};
+use llmdeck::monitor::{LlmMonitor, Sample, Settings};
+use tokio::time::Instant;
+
+const NAMES: [&str; 6] = ["a", "b", "c", "d", "e", "f"];
+
+fn sample(number: u64, names: &[InstanceName]) -> Sample {
+    // Spread over six doublings, as answers are.
+    let chance = number.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 40;
+    let total =
+        Duration::from_secs_f64(0.25 * 2_f64.powf(6.0 * chance as f64 / (1_u64 << 24) as f64));
+    let which = (number % names.len() as u64) as usize;
+    Sample {
+        instance: Some(names[which].clone()),
+        provider_type: Some(ProviderType::ALL[which % 3]),
+        time_to_first_token: Some(total / 4),
+        time_between_tokens: Some(total / 200),
+        queued: total / 20,
+        attempts: vec![Attempt {
+            instance: names[which].clone(),
+            model: "m".to_owned(),
+            outcome: Outcome::Success,
+            message: None,
+            status: Some(200),
+            started_after: Duration::ZERO,
+            queued: total / 20,
+            headers: Some(total / 8),
+            first_token: Some(total / 4),
+            total,
+        }],
+        usage: Some(Usage {
+            prompt_tokens: Some(300),
+            completion_tokens: Some(200),
+            ..Usage::default()
+        }),
+        ..Sample::new(RequestId(number), Outcome::Success, total)
+    }
+}
+
+/// Runs `many` times and prints the mean.
+fn time(what: &str, many: u32, mut run: impl FnMut(u32)) -> Duration {
+    let start = Instant::now();
+    for number in 0..many {
+        run(number);
+    }
+    let each = start.elapsed() / many;
+    println!("{what:<58} {:>10} ns", each.as_nanos());
+    each
+}
+
+fn main() {
+    let names = NAMES.map(InstanceName::from);
+    let start = Instant::now();
+    // Samples are made beforehand: making one allocates, which is not the monitor's cost.
+    let samples: Vec<Sample> = (0..100_000).map(|number| sample(number, &names)).collect();
+
+    for (rate, gap) in [
+        ("1 request a second", 1_000_000),
+        ("100 a second", 10_000),
+        ("10000 a second", 100),
+    ] {
+        let monitor = LlmMonitor::new(&Settings::default(), start);
+        let at = |number: u32| start + Duration::from_micros(u64::from(number) * gap);
+        time(
+            &format!("record alone, at {rate}"),
+            samples.len() as u32,
+            |number| {
+                monitor.record(&samples[number as usize], at(number));
+            },
+        );
+        let monitor = LlmMonitor::new(&Settings::default(), start);
+        time(
+            &format!("begin, attempt, record, at {rate}"),
+            samples.len() as u32,
+            |number| {
+                let sample = &samples[number as usize];
+                monitor.begin(sample.request, None);
+                let attempt = sample.attempts.first().unwrap();
+                monitor.attempt_begin(
+                    sample.request,
+                    &attempt.instance,
+                    sample.provider_type.unwrap(),
+                );
+                monitor.attempt_end(attempt, at(number));
+                monitor.record(sample, at(number));
+            },
+        );
+    }
+
+    let monitor = LlmMonitor::new(&Settings::default(), start);
+    monitor.begin(RequestId(1), None);
+    time("progress", 1_000_000, |number| {
+        let now = start + Duration::from_micros(u64::from(number) * 1000);
+        monitor.progress(RequestId(1), &names[0], ProviderType::OpenAi, 1, now);
+    });
+
+    let monitor = LlmMonitor::new(&Settings::default(), start);
+    // A day of 1.2 requests a second.
+    let at = |number: u32| start + Duration::from_millis(u64::from(number) * 864);
+    for (number, sample) in samples.iter().enumerate() {
+        let attempt = sample.attempts.first().unwrap();
+        monitor.begin(sample.request, None);
+        monitor.attempt_begin(
+            sample.request,
+            &attempt.instance,
+            sample.provider_type.unwrap(),
+        );
+        monitor.attempt_end(attempt, at(number as u32));
+        monitor.record(sample, at(number as u32));
+    }
+    println!(
+        "a day, 100000 requests, 6 instances: {} KB",
+        monitor.memory_bytes() / 1000
+    );
+    let now = at(samples.len() as u32);
+    time("metrics of all since the start", 1000, |_| {
+        black_box(monitor.metrics(&Scope::All, now));
+    });
+    for (window, seconds) in [("1 min", 60), ("60 min", 3600), ("24 h", 24 * 3600)] {
+        let window_length = Duration::from_secs(seconds);
+        time(&format!("window_metrics of all, {window}"), 200, |_| {
+            black_box(monitor.window_metrics(&Scope::All, window_length, now));
+        });
+        time(
+            &format!("series of all, {window}, 100 buckets"),
+            200,
+            |_| {
+                black_box(monitor.series(&Scope::All, window_length, 100, now));
+            },
+        );
+    }
+}

@@ -1,0 +1,209 @@
+//! What can be typed. The words here are the help.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+
+use crate::base::{InstanceName, ProviderType, RouteName, Target};
+use crate::config::Flags;
+
+/// One console, driver and gateway for language models that live in several places.
+///
+/// Without a command the console opens on the configured instances, on what the environment names, or else on an
+/// embedded pool that needs no key and no network.
+#[derive(Clone, Debug, Parser)]
+#[command(name = "llmdeck", version, max_term_width = 100)]
+pub struct Cli {
+    /// Read this config file instead of the usual one
+    #[arg(long, global = true, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+
+    /// Log this much: off, error, warn, info, debug, trace, or a list such as info,hyper=debug
+    #[arg(long, global = true, value_name = "LEVEL")]
+    pub log_level: Option<String>,
+
+    /// What to do; the console opens without one
+    #[command(subcommand)]
+    pub command: Option<Command>,
+}
+
+impl Cli {
+    /// Returns what was said about the config.
+    pub fn flags(&self) -> Flags {
+        Flags {
+            config: self.config.clone(),
+            log_level: self.log_level.clone(),
+        }
+    }
+}
+
+/// A command.
+#[derive(Clone, Debug, Subcommand)]
+pub enum Command {
+    /// Open the console on an embedded pool with background load; needs no key and no network
+    Demo(DemoArgs),
+    /// Ask one question; the answer streams to stdout
+    Chat(ChatArgs),
+    /// Check the config and ask every instance whether it is there
+    Check(CheckArgs),
+    /// Write, show or find the config file
+    Config {
+        /// What to do with it
+        #[command(subcommand)]
+        command: ConfigCommand,
+    },
+}
+
+/// How the embedded pool is used.
+#[derive(Clone, Copy, Debug, Args)]
+pub struct DemoArgs {
+    /// Requests per second of the background load; 0 for none
+    #[arg(long, default_value_t = 1.2, value_name = "PER_SECOND", value_parser = rate)]
+    pub rate: f64,
+
+    /// Make the chances of the embedded pool repeatable
+    #[arg(long, default_value_t = 1, value_name = "NUMBER")]
+    pub seed: u64,
+}
+
+/// One question.
+#[derive(Clone, Debug, Default, Args)]
+pub struct ChatArgs {
+    /// The question; '-' or nothing reads it from stdin, and what is piped in besides goes along with it
+    pub question: Option<String>,
+
+    /// Say who the model is to be (the system message)
+    #[arg(long, short, value_name = "TEXT")]
+    pub system: Option<String>,
+
+    /// Ask for this model
+    #[arg(long, short, value_name = "NAME")]
+    pub model: Option<String>,
+
+    /// Ask an instance of this provider type: openai, ollama, zhipuai
+    #[arg(long = "type", value_name = "TYPE", group = "target")]
+    pub provider_type: Option<String>,
+
+    /// Ask this instance and no other
+    #[arg(long, value_name = "NAME", group = "target")]
+    pub instance: Option<String>,
+
+    /// Ask the instances of this route
+    #[arg(long, value_name = "NAME", group = "target")]
+    pub route: Option<String>,
+
+    /// Print one JSON object when the answer is complete, also when it failed
+    #[arg(long)]
+    pub json: bool,
+
+    /// Ask for the answer in one piece
+    #[arg(long)]
+    pub no_stream: bool,
+
+    /// Show the model's reasoning on stderr
+    #[arg(long)]
+    pub reasoning: bool,
+
+    /// Stop after this many tokens
+    #[arg(long, value_name = "COUNT", value_parser = clap::value_parser!(u64).range(1..))]
+    pub max_tokens: Option<u64>,
+
+    /// Sample at this temperature, from 0 to 2
+    #[arg(long, value_name = "NUMBER", value_parser = temperature)]
+    pub temperature: Option<f64>,
+}
+
+impl ChatArgs {
+    /// Returns which instances may answer.
+    ///
+    /// # Errors
+    /// When the provider type is unknown.
+    pub fn target(&self) -> Result<Target, crate::base::Error> {
+        Ok(match (&self.provider_type, &self.instance, &self.route) {
+            (Some(word), _, _) => Target::Type(word.parse::<ProviderType>()?),
+            (None, Some(name), _) => Target::Instance(InstanceName::new(name)),
+            (None, None, Some(name)) => Target::Route(RouteName::new(name)),
+            (None, None, None) => Target::Any,
+        })
+    }
+}
+
+/// How to check.
+#[derive(Clone, Copy, Debug, Default, Args)]
+pub struct CheckArgs {
+    /// Check the config only, and ask nobody
+    #[arg(long)]
+    pub offline: bool,
+
+    /// Print a JSON list
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// What to do with the config file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Subcommand)]
+pub enum ConfigCommand {
+    /// Write an example with every key, for its owner's eyes only; never over a file that is there
+    Init,
+    /// Show what is in force and where each key comes from; secrets show as ***
+    Print,
+    /// Show where the config file is expected
+    Path,
+    /// Check the config, and ask nobody (the same as 'check --offline')
+    Check,
+}
+
+fn rate(text: &str) -> Result<f64, String> {
+    number(text, 0.0, 1000.0)
+}
+
+fn temperature(text: &str) -> Result<f64, String> {
+    number(text, 0.0, 2.0)
+}
+
+fn number(text: &str, least: f64, most: f64) -> Result<f64, String> {
+    text.parse()
+        .ok()
+        .filter(|number| (least..=most).contains(number))
+        .ok_or_else(|| format!("a number from {least} to {most} is wanted"))
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_definition_holds_together() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn one_target_at_most() {
+        let both = [
+            "llmdeck",
+            "chat",
+            "x",
+            "--type",
+            "openai",
+            "--instance",
+            "a",
+        ];
+        assert!(Cli::try_parse_from(both).is_err());
+    }
+
+    #[test]
+    fn global_flags_may_follow_the_command() {
+        let cli = Cli::try_parse_from(["llmdeck", "check", "--config", "a.toml"]).unwrap();
+        assert_eq!(cli.flags().config, Some("a.toml".into()));
+    }
+
+    #[test]
+    fn numbers_out_of_range_are_refused() {
+        assert!(Cli::try_parse_from(["llmdeck", "demo", "--rate", "-1"]).is_err());
+        assert!(Cli::try_parse_from(["llmdeck", "demo", "--rate", "NaN"]).is_err());
+        assert!(Cli::try_parse_from(["llmdeck", "chat", "x", "--temperature", "2.5"]).is_err());
+        assert!(Cli::try_parse_from(["llmdeck", "chat", "x", "--max-tokens", "0"]).is_err());
+    }
+}

@@ -1,0 +1,196 @@
+//! Does what was typed, and says how it ended.
+
+use std::io::{self, IsTerminal, Read, Write};
+use std::process::ExitCode;
+use std::time::Duration;
+
+use tokio::runtime::Runtime;
+
+use super::answer::Screen;
+use super::args::{ChatArgs, CheckArgs, Cli, Command, ConfigCommand};
+use super::report::{Failure, warn};
+use super::style::Style;
+use super::{ask, check, config, face, object, question, start};
+use crate::base::{Answer, Error, ErrorKind};
+use crate::config::{Config, Env, Found, Place};
+use crate::deck::Deck;
+use crate::logging;
+use crate::provider::Http;
+
+/// How long tasks that are left may take to end.
+const FAREWELL: Duration = Duration::from_millis(300);
+
+/// Does it; what went wrong is told on stderr.
+pub fn run(cli: &Cli, env: &Env) -> ExitCode {
+    let (mut out, mut err) = (io::stdout(), io::stderr());
+    let style = Style::of(&err, env);
+    let mut job = Job {
+        cli,
+        env,
+        out: &mut out,
+        err: &mut err,
+        style,
+    };
+    let ended = job.execute();
+    match ended.and_then(|()| Ok(out.flush()?)) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            // When stderr is gone too, the exit code is all that is left.
+            let _ = failure.report(&mut err, style);
+            ExitCode::from(failure.exit_code())
+        }
+    }
+}
+
+/// One run of the program.
+struct Job<'j> {
+    cli: &'j Cli,
+    env: &'j Env,
+    out: &'j mut dyn Write,
+    err: &'j mut dyn Write,
+    style: Style,
+}
+
+impl Job<'_> {
+    fn execute(&mut self) -> Result<(), Failure> {
+        match &self.cli.command {
+            Some(Command::Config { command }) => self.config(*command),
+            Some(Command::Check(args)) if args.offline => self.config(ConfigCommand::Check),
+            Some(Command::Check(args)) => self.check(*args),
+            Some(Command::Chat(args)) => self.chat(args),
+            Some(Command::Demo(args)) => self.console(Some(*args)),
+            None => self.console(None),
+        }
+    }
+
+    fn config(&mut self, command: ConfigCommand) -> Result<(), Failure> {
+        let flags = self.cli.flags();
+        config::run(command, self.env, &flags, self.out, self.err, self.style)
+    }
+
+    fn console(&mut self, demo: Option<super::args::DemoArgs>) -> Result<(), Failure> {
+        let config = crate::config::load(self.env, &self.cli.flags())?;
+        let opened = face::open(config, demo, self.env, self.err, self.style);
+        in_runtime(opened)
+    }
+
+    fn check(&mut self, args: CheckArgs) -> Result<(), Failure> {
+        let mut config = self.load()?;
+        warn(&config.warnings, self.err, self.style)?;
+        let env = self.env;
+        let asked = async {
+            let http = Http::from_env()?;
+            crate::config::look_around(&mut config, env, &http).await?;
+            if matches!(config.found, Found::Embedded) && !args.json {
+                writeln!(self.out, "{}", config::summary(&config))?;
+                return Ok(true);
+            }
+            let strategies = start::strategies(&config.instances, &http)?;
+            let checked = check::ask_all(&config.instances, &strategies).await;
+            if args.json {
+                check::write_json(&checked, self.out)?;
+            } else {
+                let style = Style::of(&io::stdout(), env);
+                check::write_table(&checked, self.out, style)?;
+            }
+            Ok::<bool, Failure>(checked.iter().all(check::Checked::is_well))
+        };
+        if in_runtime(asked)? {
+            Ok(())
+        } else {
+            Err(Failure::Told(1))
+        }
+    }
+
+    /// With `--json` every failure is told in the object, also one before the first attempt.
+    fn chat(&mut self, args: &ChatArgs) -> Result<(), Failure> {
+        let ended = self.ask(args);
+        let error = match &ended {
+            Err(Failure::Config(problems)) if args.json => {
+                Error::new(ErrorKind::Config, problems.to_string())
+            }
+            Err(Failure::Error(error)) if args.json => error.clone(),
+            _ => return ended,
+        };
+        let object = object::of_answer(Answer::default().so_far(), Some(&error));
+        writeln!(self.out, "{object:#}")?;
+        Err(Failure::Told(error.kind().exit_code()))
+    }
+
+    fn ask(&mut self, args: &ChatArgs) -> Result<(), Failure> {
+        let config = self.load()?;
+        let question = {
+            let stdin = io::stdin();
+            let mut piped = (!stdin.is_terminal()).then(|| stdin.lock());
+            question::assemble(
+                args.question.as_deref(),
+                piped.as_mut().map(|stdin| stdin as &mut dyn Read),
+            )?
+        };
+        let request = ask::request(args, question)?;
+        in_runtime(async {
+            let started = tokio::select! {
+                started = start::start(config, self.env) => started?,
+                () = interrupted() => return Err(Error::new(ErrorKind::Cancelled, "").into()),
+            };
+            let mut told = started.config.warnings.clone();
+            if started.embedded.is_some() {
+                let note = "no instance is configured, so the embedded pool answers; it only simulates a model";
+                told.push(note.to_owned());
+            }
+            warn(&told, self.err, self.style)?;
+            let mut screen = Screen {
+                out: self.out,
+                out_is_terminal: io::stdout().is_terminal(),
+                err: self.err,
+                err_is_terminal: io::stderr().is_terminal(),
+                style: self.style,
+            };
+            let deck = Deck::from(started.driver);
+            ask::ask(&deck, request, args, &mut screen, interrupted()).await
+        })
+    }
+
+    /// Reads the config of a command that leaves the terminal to others, and logs to stderr: what is asked for, else
+    /// only what is wrong. The config's level is the log file's.
+    fn load(&self) -> Result<Config, Failure> {
+        let config = crate::config::load(self.env, &self.cli.flags())?;
+        let is_asked_for = matches!(
+            config.origins.get("log.level"),
+            Some(Place::Flag(_) | Place::Variable(_))
+        );
+        let level = if is_asked_for {
+            &config.log.level
+        } else {
+            "error"
+        };
+        logging::to_stderr(level, config.log.prompts, self.style.is_coloured())?;
+        Ok(config)
+    }
+}
+
+fn in_runtime<T>(job: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
+    let runtime = Runtime::new()?;
+    let ended = runtime.block_on(job);
+    runtime.shutdown_timeout(FAREWELL);
+    ended
+}
+
+/// Comes true when somebody wants an end: Ctrl-C, or a polite kill.
+async fn interrupted() {
+    #[cfg(unix)]
+    {
+        use tokio::signal::unix::{SignalKind, signal};
+        if let Ok(mut terminate) = signal(SignalKind::terminate()) {
+            tokio::select! {
+                _ = tokio::signal::ctrl_c() => {}
+                _ = terminate.recv() => {}
+            }
+            return;
+        }
+    }
+    // Without a handler Ctrl-C ends the program by itself.
+    if tokio::signal::ctrl_c().await.is_err() {
+        std::future::pending::<()>().await;
+    }
+}

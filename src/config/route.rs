@@ -1,0 +1,86 @@
+//! One `[[routes]]` entry: a model name that callers use, and who serves it.
+
+use crate::base::{InstanceName, RouteName};
+use crate::pool::RouteSettings;
+
+use super::checks;
+use super::findings::Findings;
+use super::names::Names;
+use super::problem::{Problem, did_you_mean};
+use super::table::{Given, Table};
+
+/// Reads one entry; `None` when something is wrong, which is then noted.
+pub(super) fn read(
+    mut table: Table<'_>,
+    taken: &mut Names,
+    instances: &[&str],
+    findings: &mut Findings,
+) -> Option<RouteSettings> {
+    let problems_before = findings.problems.len();
+    let name = table.take::<String>("name", findings);
+    if let Some(given) = &name {
+        let is_word = !given.value.is_empty()
+            && !given
+                .value
+                .contains(|c: char| c.is_whitespace() || c.is_control());
+        taken.take(given, findings);
+        if is_word {
+            table.rename(format!("routes.{}", given.value));
+        } else {
+            let problem = given.problem("a route's name is a word without blanks");
+            findings.push(problem.with_right("such as name = \"fast\" or \"qwen3:8b\""));
+        }
+    }
+    let tiers = table.take::<Vec<Vec<String>>>("tiers", findings);
+    if let Some(tiers) = &tiers {
+        check_tiers(tiers, instances, findings);
+    }
+    let strategy = table.take::<String>("strategy", findings);
+    if let Some(strategy) = &strategy {
+        checks::strategy(&strategy.value, |rule, right| {
+            findings.push(strategy.problem(rule).with_right(right));
+        });
+    }
+    let hedge = table.take::<bool>("hedge", findings);
+    for (key, is_there) in [("name", name.is_some()), ("tiers", tiers.is_some())] {
+        if !is_there && !table.has_given(key, findings) {
+            let problem = Problem::new(table.place(), table.path(), format!("'{key}' is missing"));
+            findings.push(problem.with_right(
+                "a route is name = \"fast\" and tiers = [[\"first\"], [\"fallback\"]]",
+            ));
+        }
+    }
+    table.finish(findings);
+    if findings.problems.len() > problems_before {
+        return None;
+    }
+    Some(RouteSettings {
+        name: RouteName::new(name?.value),
+        tiers: tiers?
+            .value
+            .iter()
+            .map(|tier| tier.iter().map(InstanceName::new).collect())
+            .collect(),
+        strategy: strategy.map(|strategy| strategy.value),
+        hedge: hedge.is_some_and(|hedge| hedge.value),
+    })
+}
+
+fn check_tiers(tiers: &Given<Vec<Vec<String>>>, instances: &[&str], findings: &mut Findings) {
+    if tiers.value.is_empty() || tiers.value.iter().any(Vec::is_empty) {
+        let problem =
+            tiers.problem("a route has at least one tier, and a tier at least one instance");
+        findings.push(problem.with_right("such as tiers = [[\"first\"], [\"fallback\"]]"));
+    }
+    let mut seen: Vec<&str> = Vec::new();
+    for name in tiers.value.iter().flatten() {
+        if !instances.contains(&name.as_str()) {
+            let problem = tiers.problem(format!("there is no instance '{name}'"));
+            findings.push(problem.with_right(did_you_mean(name, instances)));
+        } else if seen.contains(&name.as_str()) {
+            findings
+                .push(tiers.problem(format!("the instance '{name}' stands in this route twice")));
+        }
+        seen.push(name);
+    }
+}

@@ -1,0 +1,307 @@
+//! The console's mind: takes an event, changes the state, says what is to be done. Draws nothing, does nothing.
+
+mod chat;
+mod keys;
+mod mouse;
+mod pool;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use ratatui::layout::Rect;
+use tokio::time::Instant;
+
+use super::Context;
+use super::composer::Composer;
+use super::effect::Effect;
+use super::event::Event;
+use super::keymap::{self, Keymap};
+use super::settings::Settings;
+use super::state::chat::Chat;
+use super::state::dialog::Dialog;
+use super::state::focus::{Focus, Pane};
+use super::state::metrics::Metrics;
+use super::state::pool::Pool;
+use super::state::scroll::Scroll;
+use super::state::toast::{Toast, Tone};
+use crate::base::{Board, Changed, DeckEvent, Error, Scope, Series};
+pub(crate) use chat::is_worth_retrying;
+
+/// The name under which the console gives commands.
+pub(crate) const BY: &str = "console";
+
+/// How long a second Ctrl-C counts as one.
+const ARMED: Duration = Duration::from_millis(1500);
+
+/// The whole console, without its drawing.
+#[derive(Debug)]
+pub(crate) struct App {
+    pub(crate) chat: Chat,
+    pub(crate) composer: Composer,
+    pub(crate) pool: Pool,
+    pub(crate) metrics: Metrics,
+    pub(crate) focus: Focus,
+    pub(crate) dialog: Option<Dialog>,
+    pub(crate) toast: Option<Toast>,
+    pub(crate) keymap: Keymap,
+    pub(crate) context: Context,
+    /// Whether the focused pane has the screen for itself.
+    pub(crate) zoomed: bool,
+    /// Whether the reasoning of answers is shown in full.
+    pub(crate) show_reasoning: bool,
+    /// Whether pool and metrics stand still.
+    pub(crate) frozen: bool,
+    /// The time of the last event.
+    pub(crate) now: Instant,
+    /// Where things were drawn last.
+    places: Places,
+    mouse: bool,
+    quit_armed: Option<Instant>,
+    history_turns: usize,
+}
+
+/// Where things are on the screen, for the mouse.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Places {
+    /// The panes that are drawn.
+    pub(crate) panes: Vec<(Pane, Rect)>,
+    /// The prompt.
+    pub(crate) prompt: Rect,
+    /// The tabs of a small screen.
+    pub(crate) tabs: Vec<(Pane, Rect)>,
+    /// The rows of the pool's table.
+    pub(crate) pool_rows: Rect,
+    /// The index of the instance in the first of these rows.
+    pub(crate) pool_first: usize,
+}
+
+/// What a drawing found out.
+#[derive(Debug)]
+pub(crate) struct Drawn {
+    /// Where things are.
+    pub(crate) places: Places,
+    /// The conversation's place, all wishes to move carried out.
+    pub(crate) scroll: Scroll,
+    /// How far down the help can be scrolled, as it was drawn.
+    pub(crate) help_top: usize,
+    /// How many columns a graph has.
+    pub(crate) columns: usize,
+}
+
+/// Which figures the screen shows.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Figures {
+    pub(crate) scope: Scope,
+    pub(crate) window: Duration,
+    pub(crate) buckets: usize,
+}
+
+impl App {
+    /// Makes a console that shows a first picture of the pool.
+    pub(crate) fn new(
+        settings: &Settings,
+        context: Context,
+        board: Arc<Board>,
+        now: Instant,
+    ) -> Self {
+        let mut pool = Pool::default();
+        pool.show(board);
+        Self {
+            chat: Chat::default(),
+            composer: Composer::new(),
+            pool,
+            metrics: Metrics::default(),
+            focus: Focus::default(),
+            dialog: None,
+            toast: None,
+            keymap: Keymap::default(),
+            context,
+            zoomed: false,
+            show_reasoning: false,
+            frozen: false,
+            now,
+            places: Places::default(),
+            mouse: settings.mouse,
+            quit_armed: None,
+            history_turns: settings.history_turns,
+        }
+    }
+
+    /// Takes in what happened; tells what is to be done and whether the picture is another one now.
+    pub(crate) fn update(&mut self, event: Event, now: Instant) -> (Vec<Effect>, Redraw) {
+        self.now = now;
+        match event {
+            Event::Key(key) => (self.key(key), Redraw::Now),
+            Event::Paste(text) => {
+                self.paste(&text);
+                (Vec::new(), Redraw::Now)
+            }
+            Event::Mouse(mouse) => self.mouse(mouse),
+            Event::Resize => (Vec::new(), Redraw::Now),
+            Event::Chunk(id, piece) => (self.piece(id, piece), Redraw::Soon),
+            Event::StreamEnded(id) => {
+                self.stream_ended(id);
+                (Vec::new(), Redraw::Soon)
+            }
+            Event::Deck(event) => (Vec::new(), self.heard(&event)),
+            Event::Board(board) => (Vec::new(), self.board(board)),
+            Event::Series(series, minute) => (Vec::new(), self.series(*series, *minute)),
+            Event::Commanded { result, undoing } => {
+                self.commanded(result, undoing);
+                (Vec::new(), Redraw::Now)
+            }
+            Event::Copied(result) => {
+                match result {
+                    Ok(route) => self.say(format!("answer copied: {route}"), Tone::Done),
+                    Err(error) => self.say_error(&error),
+                }
+                (Vec::new(), Redraw::Now)
+            }
+            Event::Time => (Vec::new(), self.time_passed()),
+        }
+    }
+
+    /// Takes in what a drawing found out.
+    pub(crate) fn drawn(&mut self, drawn: Drawn) {
+        self.places = drawn.places;
+        self.chat.scroll = drawn.scroll;
+        self.metrics.columns = drawn.columns;
+        if let Some(Dialog::Help { top }) = &mut self.dialog {
+            *top = drawn.help_top;
+        }
+    }
+
+    /// Tells when the picture changes by time alone.
+    pub(crate) fn deadline(&self) -> Option<Instant> {
+        let toast = self.toast.as_ref().map(|toast| toast.until);
+        let running = self.chat.running().map(|reply| {
+            let whole_seconds = reply.elapsed(self.now).as_secs();
+            reply.asked + Duration::from_secs(whole_seconds + 1)
+        });
+        [toast, running].into_iter().flatten().min()
+    }
+
+    /// Tells which figures the screen shows.
+    pub(crate) fn figures(&self) -> Figures {
+        Figures {
+            scope: self.metrics.scope.clone(),
+            window: self.metrics.window(),
+            buckets: self.metrics.columns.clamp(1, 240),
+        }
+    }
+
+    /// Returns the context that keys are looked up in.
+    pub(crate) fn key_context(&self) -> keymap::Context {
+        match &self.dialog {
+            Some(Dialog::Help { .. }) => keymap::Context::Help,
+            Some(Dialog::Confirm(_)) => keymap::Context::Confirm,
+            Some(Dialog::Choose(_)) => keymap::Context::Choose,
+            None => self.focus_context(),
+        }
+    }
+
+    /// Returns the context of what has the focus, whatever lies over it.
+    pub(crate) fn focus_context(&self) -> keymap::Context {
+        match self.focus {
+            Focus::Prompt => keymap::Context::Prompt,
+            Focus::Transcript => keymap::Context::Transcript,
+            Focus::Pool => keymap::Context::Pool,
+            Focus::Metrics => keymap::Context::Metrics,
+        }
+    }
+
+    fn say(&mut self, text: impl Into<String>, tone: Tone) {
+        self.toast = Some(Toast::new(text, tone, self.now));
+    }
+
+    fn say_error(&mut self, error: &Error) {
+        self.say(format!("{error}; {}", error.hint()), Tone::Failed);
+    }
+
+    fn board(&mut self, board: Arc<Board>) -> Redraw {
+        let shown = !self.frozen && self.pool.show(board);
+        Redraw::soon_if(shown)
+    }
+
+    fn series(&mut self, series: Series, minute: Series) -> Redraw {
+        if self.frozen {
+            return Redraw::No;
+        }
+        let changed = self.metrics.series != series || self.metrics.minute != minute;
+        self.metrics.series = series;
+        self.metrics.minute = minute;
+        Redraw::soon_if(changed)
+    }
+
+    fn heard(&mut self, event: &DeckEvent) -> Redraw {
+        match event {
+            DeckEvent::Commanded { what, by } if by != BY => {
+                self.say(format!("{what} (by {by})"), Tone::Note);
+                Redraw::Soon
+            }
+            DeckEvent::Commanded { .. }
+            | DeckEvent::RequestStarted { .. }
+            | DeckEvent::AttemptEnded { .. }
+            | DeckEvent::RequestEnded { .. }
+            | DeckEvent::StateChanged { .. }
+            | DeckEvent::Missed { .. } => Redraw::No,
+        }
+    }
+
+    fn commanded(&mut self, result: Result<Changed, Error>, undoing: bool) {
+        match result {
+            Ok(Changed { what, undo }) => {
+                if let (Some(undo), false) = (undo, undoing) {
+                    self.pool.can_undo(undo);
+                }
+                self.say(what, Tone::Done);
+            }
+            Err(error) => self.say_error(&error),
+        }
+    }
+
+    fn time_passed(&mut self) -> Redraw {
+        let gone = self
+            .toast
+            .as_ref()
+            .is_some_and(|toast| toast.until <= self.now);
+        if gone {
+            self.toast = None;
+        }
+        if self.quit_armed.is_some_and(|until| until <= self.now) {
+            self.quit_armed = None;
+        }
+        Redraw::soon_if(gone || self.chat.running().is_some())
+    }
+
+    fn paste(&mut self, text: &str) {
+        if self.dialog.is_none() {
+            self.focus = Focus::Prompt;
+            let left_out = self.composer.insert_str(text);
+            if left_out > 0 {
+                self.say(
+                    format!("the prompt is full; {left_out} bytes of the paste were left out"),
+                    Tone::Failed,
+                );
+            }
+        }
+    }
+}
+
+/// Whether, and how urgently, the screen must be drawn.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Redraw {
+    /// Nothing is different.
+    #[default]
+    No,
+    /// With the next frame.
+    Soon,
+    /// At once: a person waits for it.
+    Now,
+}
+
+impl Redraw {
+    fn soon_if(changed: bool) -> Self {
+        if changed { Self::Soon } else { Self::No }
+    }
+}

@@ -1,0 +1,248 @@
+//! From a key to what it does.
+
+use ratatui::crossterm::event::{KeyEvent, KeyEventKind};
+
+use super::{ARMED, App, Effect, Focus, Pane, Tone};
+use crate::console::action::Action;
+use crate::console::state::dialog::{Dialog, Question, Then};
+use crate::console::state::scroll::Move;
+use crate::console::state::toast::Toast;
+
+impl App {
+    pub(super) fn key(&mut self, key: KeyEvent) -> Vec<Effect> {
+        if key.kind == KeyEventKind::Release {
+            return Vec::new();
+        }
+        match self.keymap.action(self.key_context(), key) {
+            Some(action) => {
+                if action != Action::Interrupt {
+                    self.quit_armed = None;
+                }
+                self.act(action, key)
+            }
+            None => {
+                self.quit_armed = None;
+                if self.dialog.is_none() && self.focus == Focus::Prompt {
+                    self.composer.input(&key);
+                }
+                Vec::new()
+            }
+        }
+    }
+
+    fn act(&mut self, action: Action, key: KeyEvent) -> Vec<Effect> {
+        if self.dialog.is_some() {
+            return self.act_in_dialog(action);
+        }
+        match action {
+            Action::Interrupt => return self.interrupt(),
+            Action::Back => return self.back(),
+            Action::Quit => return vec![Effect::Quit],
+            Action::QuitWhenEmpty => {
+                if self.composer.is_empty() {
+                    return vec![Effect::Quit];
+                }
+                self.composer.input(&key);
+            }
+            Action::Suspend => return vec![Effect::Suspend],
+            Action::Redraw => return vec![Effect::Redraw],
+            Action::Help => self.dialog = Some(Dialog::Help { top: 0 }),
+            Action::FocusNext => self.focus = self.focus.next(),
+            Action::FocusPrevious => self.focus = self.focus.previous(),
+            Action::FocusChat | Action::Write => self.focus = Focus::Prompt,
+            Action::FocusPool => self.focus = Focus::Pool,
+            Action::FocusMetrics => self.focus = Focus::Metrics,
+            Action::Zoom => self.zoomed = !self.zoomed,
+            Action::Mouse => return self.toggle_mouse(),
+            Action::Freeze => self.toggle_freeze(),
+            Action::Send => return self.send(),
+            Action::Newline => self.composer.newline(),
+            Action::Reasoning => self.show_reasoning = !self.show_reasoning,
+            Action::Up | Action::Down | Action::UndoTyping => {
+                self.composer.input(&key);
+            }
+            Action::Retry => return self.retry(),
+            Action::Copy => return self.copy(),
+            Action::NewConversation => return self.ask_for_new_conversation(),
+            Action::ScrollUp => self.step(-1),
+            Action::ScrollDown => self.step(1),
+            Action::HalfPageUp => self.chat.scroll.push(Move::HalfPages(-1)),
+            Action::HalfPageDown => self.chat.scroll.push(Move::HalfPages(1)),
+            Action::PageUp => self.chat.scroll.push(Move::HalfPages(-2)),
+            Action::PageDown => self.chat.scroll.push(Move::HalfPages(2)),
+            Action::Top => self.go_to_end(false),
+            Action::Bottom => self.go_to_end(true),
+            Action::Toggle => return self.toggle_instance(),
+            Action::Drain => return self.drain_instance(),
+            Action::MorePermits => return self.change_permits(1),
+            Action::FewerPermits => return self.change_permits(-1),
+            Action::MoreWeight => return self.change_weight(1),
+            Action::LessWeight => return self.change_weight(-1),
+            Action::ResetBreaker => return self.reset_breaker(),
+            Action::Probe => return self.probe(),
+            Action::Strategy => self.choose_strategy(),
+            Action::Undo => return self.undo(),
+            Action::ScopeHere => return self.scope_here(),
+            Action::ScopeAll => return self.scope_all(),
+            Action::NextScope => return self.step_scope(1),
+            Action::PreviousScope => return self.step_scope(-1),
+            Action::WiderWindow => return self.widen(1),
+            Action::NarrowerWindow => return self.widen(-1),
+            Action::Confirm | Action::Cancel | Action::Choose => {}
+        }
+        Vec::new()
+    }
+
+    /// Ctrl-C: stops the answer, then clears the draft, then asks once more, then quits.
+    fn interrupt(&mut self) -> Vec<Effect> {
+        if let Some(effects) = self.stop() {
+            self.quit_armed = None;
+            return effects;
+        }
+        if !self.composer.is_empty() {
+            self.composer.clear();
+            self.quit_armed = None;
+            self.say("draft cleared; Ctrl-_ brings it back", Tone::Note);
+            return Vec::new();
+        }
+        if self.quit_armed.is_some_and(|until| self.now < until) {
+            return vec![Effect::Quit];
+        }
+        self.quit_armed = Some(self.now + ARMED);
+        self.toast = Some(Toast::lasting(
+            "press Ctrl-C again to quit",
+            Tone::Note,
+            self.now,
+            ARMED,
+        ));
+        Vec::new()
+    }
+
+    /// Esc: one step back at a time, and never out of the program.
+    fn back(&mut self) -> Vec<Effect> {
+        if let Some(effects) = self.stop() {
+            return effects;
+        }
+        if self.zoomed && self.focus != Focus::Prompt {
+            self.zoomed = false;
+        } else if self.focus == Focus::Prompt {
+            self.focus = Focus::Transcript;
+        } else if self.focus == Focus::Metrics && self.metrics.instance().is_some() {
+            return self.scope_all();
+        } else if self.focus == Focus::Transcript {
+            self.chat.scroll.push(Move::Bottom);
+        } else {
+            self.focus = Focus::of(Pane::Chat);
+        }
+        Vec::new()
+    }
+
+    fn act_in_dialog(&mut self, action: Action) -> Vec<Effect> {
+        if action == Action::Suspend {
+            return vec![Effect::Suspend];
+        }
+        let Some(dialog) = &mut self.dialog else {
+            return Vec::new();
+        };
+        if matches!(action, Action::Back | Action::Cancel | Action::Interrupt) {
+            self.dialog = None;
+            return Vec::new();
+        }
+        match dialog {
+            Dialog::Help { top } => {
+                *top = match action {
+                    Action::ScrollUp => top.saturating_sub(1),
+                    Action::ScrollDown => *top + 1,
+                    Action::PageUp => top.saturating_sub(10),
+                    Action::PageDown => *top + 10,
+                    Action::Top => 0,
+                    Action::Bottom => usize::MAX,
+                    _ => *top,
+                };
+            }
+            Dialog::Confirm(question) if action == Action::Confirm => {
+                let then = question.then.clone();
+                self.dialog = None;
+                return match then {
+                    Then::Command(command) => vec![Effect::Command {
+                        command,
+                        undoing: false,
+                    }],
+                    Then::NewConversation => self.new_conversation(),
+                };
+            }
+            Dialog::Confirm(_) => {}
+            Dialog::Choose(list) => match action {
+                Action::ScrollUp => list.step(-1),
+                Action::ScrollDown => list.step(1),
+                Action::Top => list.selected = 0,
+                Action::Bottom => list.step(isize::MAX),
+                Action::Choose => {
+                    let chosen = list.entries.get(list.selected).cloned();
+                    self.dialog = None;
+                    if let Some(entry) = chosen {
+                        return vec![Effect::Command {
+                            command: entry.command,
+                            undoing: false,
+                        }];
+                    }
+                }
+                _ => {}
+            },
+        }
+        Vec::new()
+    }
+
+    fn ask_for_new_conversation(&mut self) -> Vec<Effect> {
+        if self.has_conversation() {
+            self.dialog = Some(Dialog::Confirm(Question {
+                text: "Start a new conversation? This one is forgotten.".to_owned(),
+                yes: "start anew",
+                no: "go on with this one",
+                then: Then::NewConversation,
+            }));
+        }
+        Vec::new()
+    }
+
+    /// A step up or down means what the focused pane shows.
+    fn step(&mut self, by: isize) {
+        match self.focus {
+            Focus::Prompt | Focus::Transcript | Focus::Metrics => {
+                self.chat.scroll.push(Move::Lines(by));
+            }
+            Focus::Pool => self.pool.step(by),
+        }
+    }
+
+    fn go_to_end(&mut self, bottom: bool) {
+        match self.focus {
+            Focus::Prompt | Focus::Transcript | Focus::Metrics => {
+                let wish = if bottom { Move::Bottom } else { Move::Top };
+                self.chat.scroll.push(wish);
+            }
+            Focus::Pool => self.pool.select(if bottom { usize::MAX } else { 0 }),
+        }
+    }
+
+    fn toggle_mouse(&mut self) -> Vec<Effect> {
+        self.mouse = !self.mouse;
+        let text = if self.mouse {
+            "the console has the mouse"
+        } else {
+            "the terminal has the mouse; select text as usual"
+        };
+        self.say(text, Tone::Note);
+        vec![Effect::Mouse(self.mouse)]
+    }
+
+    fn toggle_freeze(&mut self) {
+        self.frozen = !self.frozen;
+        let text = if self.frozen {
+            "pool and metrics stand still; data is collected meanwhile"
+        } else {
+            "pool and metrics go on"
+        };
+        self.say(text, Tone::Note);
+    }
+}

@@ -1,0 +1,32 @@
+//! What the console wants done. The app decides, the loop acts.
+
+use super::state::reply::ReplyId;
+use crate::base::{ChatRequest, Command};
+
+/// Something to be done by the loop.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum Effect {
+    /// Ask for an answer.
+    Send(ReplyId, Box<ChatRequest>),
+    /// Stop an answer.
+    Cancel(ReplyId),
+    /// Give the deck a command.
+    Command {
+        /// Which one.
+        command: Command,
+        /// Whether it takes an earlier one back.
+        undoing: bool,
+    },
+    /// Put text on the clipboard.
+    Copy(String),
+    /// Take the mouse, or give it to the terminal.
+    Mouse(bool),
+    /// Fetch figures at once: another scope or window was chosen.
+    Figures,
+    /// Draw the whole screen again.
+    Redraw,
+    /// Suspend the program.
+    Suspend,
+    /// Leave.
+    Quit,
+}

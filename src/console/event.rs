@@ -1,0 +1,42 @@
+//! Everything that can happen to the console.
+
+use std::sync::Arc;
+
+use ratatui::crossterm::event::{KeyEvent, MouseEvent};
+
+use super::state::reply::ReplyId;
+use crate::base::{Board, Changed, Chunk, DeckEvent, Error, Series};
+
+/// Something that happened.
+#[derive(Clone, Debug)]
+pub(crate) enum Event {
+    /// A key was pressed or repeats.
+    Key(KeyEvent),
+    /// Text was pasted.
+    Paste(String),
+    /// The mouse did something.
+    Mouse(MouseEvent),
+    /// The terminal has another size.
+    Resize,
+    /// A piece of an answer came.
+    Chunk(ReplyId, Result<Box<Chunk>, Error>),
+    /// An answer's stream is over; ends one that had no proper end.
+    StreamEnded(ReplyId),
+    /// Something happened in the deck.
+    Deck(DeckEvent),
+    /// A new picture of the pool.
+    Board(Arc<Board>),
+    /// New figures: of the pane, and of the last minute for the header.
+    Series(Box<Series>, Box<Series>),
+    /// A command was carried out, or not.
+    Commanded {
+        /// What became of it.
+        result: Result<Changed, Error>,
+        /// Whether it took an earlier one back.
+        undoing: bool,
+    },
+    /// Text was copied (the route it went), or not.
+    Copied(Result<&'static str, Error>),
+    /// Time has passed.
+    Time,
+}

@@ -1,0 +1,359 @@
+//! The one table of keys. Looking up, the footer's hints and the help are three readings of it.
+
+mod chord;
+
+pub(crate) use chord::Chord;
+
+use ratatui::crossterm::event::KeyEvent;
+
+use super::action::Action;
+
+/// Where a key has a meaning.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum Context {
+    /// Everywhere, unless a dialog is open.
+    Global,
+    /// In the prompt.
+    Prompt,
+    /// Everywhere but in the prompt.
+    Browse,
+    /// In the transcript.
+    Transcript,
+    /// In the pool pane.
+    Pool,
+    /// In the metrics pane.
+    Metrics,
+    /// While the help is open.
+    Help,
+    /// While a question waits for yes or no.
+    Confirm,
+    /// While a list waits for a choice.
+    Choose,
+}
+
+impl Context {
+    /// Returns the heading of its part of the help.
+    pub(crate) const fn title(self) -> &'static str {
+        match self {
+            Self::Global => "Everywhere",
+            Self::Prompt => "In the prompt",
+            Self::Browse => "Outside the prompt",
+            Self::Transcript => "In the conversation",
+            Self::Pool => "In the pool",
+            Self::Metrics => "In the metrics",
+            Self::Help => "In the help",
+            Self::Confirm => "In a question",
+            Self::Choose => "In a list",
+        }
+    }
+
+    /// Returns the contexts that are asked in turn when this one has the focus.
+    const fn chain(self) -> &'static [Self] {
+        match self {
+            Self::Global => &[Self::Global],
+            Self::Prompt => &[Self::Prompt, Self::Global],
+            Self::Browse => &[Self::Browse, Self::Global],
+            Self::Transcript => &[Self::Transcript, Self::Browse, Self::Global],
+            Self::Pool => &[Self::Pool, Self::Browse, Self::Global],
+            Self::Metrics => &[Self::Metrics, Self::Browse, Self::Global],
+            Self::Help => &[Self::Help],
+            Self::Confirm => &[Self::Confirm],
+            Self::Choose => &[Self::Choose],
+        }
+    }
+
+    /// Returns the contexts that the help shows: what has the focus first.
+    pub(crate) fn help_from(focused: Self) -> Vec<Self> {
+        let mut contexts = vec![focused];
+        contexts.extend(Self::HELP.into_iter().filter(|context| *context != focused));
+        contexts.retain(|context| Self::HELP.contains(context));
+        contexts
+    }
+
+    const HELP: [Self; 6] = [
+        Self::Prompt,
+        Self::Transcript,
+        Self::Pool,
+        Self::Metrics,
+        Self::Browse,
+        Self::Global,
+    ];
+}
+
+/// Whether the footer mentions a row.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Footer {
+    Yes,
+    No,
+}
+use Footer::{No, Yes};
+
+/// The table: context, keys (the first one is shown in the footer), action. Order is importance.
+const TABLE: &[(Context, &str, Action, Footer)] = &[
+    (Context::Prompt, "enter", Action::Send, Yes),
+    (
+        Context::Prompt,
+        "ctrl-j shift-enter alt-enter",
+        Action::Newline,
+        Yes,
+    ),
+    (Context::Prompt, "up", Action::Up, No),
+    (Context::Prompt, "down", Action::Down, No),
+    (Context::Prompt, "ctrl-r", Action::Retry, No),
+    (Context::Prompt, "alt-c", Action::Copy, No),
+    (Context::Prompt, "pageup", Action::PageUp, Yes),
+    (Context::Prompt, "pagedown", Action::PageDown, No),
+    (Context::Prompt, "alt-t", Action::Reasoning, No),
+    (Context::Prompt, "ctrl-_", Action::UndoTyping, No),
+    (Context::Prompt, "ctrl-d", Action::QuitWhenEmpty, No),
+    (Context::Transcript, "i enter", Action::Write, Yes),
+    (Context::Transcript, "j down", Action::ScrollDown, Yes),
+    (Context::Transcript, "k up", Action::ScrollUp, No),
+    (Context::Transcript, "y c", Action::Copy, Yes),
+    (Context::Transcript, "r ctrl-r", Action::Retry, Yes),
+    (Context::Transcript, "t", Action::Reasoning, No),
+    (Context::Transcript, "ctrl-d", Action::HalfPageDown, No),
+    (Context::Transcript, "ctrl-u", Action::HalfPageUp, No),
+    (
+        Context::Transcript,
+        "pagedown ctrl-f space",
+        Action::PageDown,
+        No,
+    ),
+    (Context::Transcript, "pageup ctrl-b", Action::PageUp, No),
+    (Context::Transcript, "g home", Action::Top, No),
+    (Context::Transcript, "G end", Action::Bottom, Yes),
+    (Context::Pool, "space", Action::Toggle, Yes),
+    (Context::Pool, "d", Action::Drain, Yes),
+    (Context::Pool, "+ =", Action::MorePermits, Yes),
+    (Context::Pool, "-", Action::FewerPermits, No),
+    (Context::Pool, "s", Action::Strategy, Yes),
+    (Context::Pool, "enter", Action::ScopeHere, Yes),
+    (Context::Pool, "u", Action::Undo, Yes),
+    (Context::Pool, "b", Action::ResetBreaker, Yes),
+    (Context::Pool, "p", Action::Probe, Yes),
+    (Context::Pool, "w", Action::LessWeight, No),
+    (Context::Pool, "W", Action::MoreWeight, No),
+    (Context::Pool, "a", Action::ScopeAll, No),
+    (Context::Pool, "j down", Action::ScrollDown, No),
+    (Context::Pool, "k up", Action::ScrollUp, No),
+    (Context::Pool, "g home pageup", Action::Top, No),
+    (Context::Pool, "G end pagedown", Action::Bottom, No),
+    (Context::Metrics, "+ = ]", Action::WiderWindow, Yes),
+    (Context::Metrics, "- [", Action::NarrowerWindow, No),
+    (Context::Metrics, "j down right", Action::NextScope, Yes),
+    (Context::Metrics, "k up left", Action::PreviousScope, No),
+    (Context::Metrics, "a", Action::ScopeAll, Yes),
+    (Context::Browse, "i", Action::Write, No),
+    (Context::Browse, "1", Action::FocusChat, No),
+    (Context::Browse, "2", Action::FocusPool, No),
+    (Context::Browse, "3", Action::FocusMetrics, No),
+    (Context::Browse, "z", Action::Zoom, Yes),
+    (Context::Browse, "f", Action::Freeze, No),
+    (Context::Browse, "m", Action::Mouse, No),
+    (Context::Browse, "?", Action::Help, Yes),
+    (Context::Browse, "q", Action::Quit, Yes),
+    (Context::Global, "tab", Action::FocusNext, Yes),
+    (Context::Global, "shift-tab", Action::FocusPrevious, No),
+    (Context::Global, "alt-1", Action::FocusChat, No),
+    (Context::Global, "alt-2", Action::FocusPool, No),
+    (Context::Global, "alt-3", Action::FocusMetrics, No),
+    (Context::Global, "esc", Action::Back, No),
+    (Context::Global, "ctrl-c", Action::Interrupt, No),
+    (Context::Global, "ctrl-n", Action::NewConversation, No),
+    (Context::Global, "alt-z", Action::Zoom, No),
+    (Context::Global, "alt-m", Action::Mouse, No),
+    (Context::Global, "ctrl-l", Action::Redraw, No),
+    (Context::Global, "ctrl-z", Action::Suspend, No),
+    (Context::Global, "f1", Action::Help, Yes),
+    (Context::Help, "esc ? q f1 enter", Action::Back, Yes),
+    (Context::Help, "j down", Action::ScrollDown, Yes),
+    (Context::Help, "k up", Action::ScrollUp, No),
+    (Context::Help, "pagedown space", Action::PageDown, No),
+    (Context::Help, "pageup", Action::PageUp, No),
+    (Context::Help, "g home", Action::Top, No),
+    (Context::Help, "G end", Action::Bottom, No),
+    (Context::Help, "ctrl-c", Action::Interrupt, No),
+    (Context::Help, "ctrl-z", Action::Suspend, No),
+    (Context::Confirm, "y", Action::Confirm, Yes),
+    (Context::Confirm, "n esc q", Action::Cancel, Yes),
+    (Context::Confirm, "ctrl-c", Action::Interrupt, No),
+    (Context::Choose, "enter", Action::Choose, Yes),
+    (Context::Choose, "j down tab", Action::ScrollDown, Yes),
+    (Context::Choose, "k up shift-tab", Action::ScrollUp, No),
+    (Context::Choose, "g home", Action::Top, No),
+    (Context::Choose, "G end", Action::Bottom, No),
+    (Context::Choose, "esc q", Action::Back, Yes),
+    (Context::Choose, "ctrl-c", Action::Interrupt, No),
+];
+
+/// One row of the table, its keys read.
+#[derive(Clone, Debug)]
+struct Row {
+    context: Context,
+    chords: Vec<Chord>,
+    action: Action,
+    in_footer: bool,
+}
+
+/// Which key does what.
+#[derive(Clone, Debug)]
+pub(crate) struct Keymap {
+    rows: Vec<Row>,
+}
+
+/// Keys and what they do, for the help.
+pub(crate) struct HelpLine {
+    /// All keys, as people write them.
+    pub(crate) keys: Vec<String>,
+    /// What they do.
+    pub(crate) about: &'static str,
+}
+
+impl Default for Keymap {
+    fn default() -> Self {
+        let rows = TABLE
+            .iter()
+            .map(|&(context, keys, action, footer)| Row {
+                context,
+                chords: keys.split(' ').filter_map(Chord::parse).collect(),
+                action,
+                in_footer: footer == Yes,
+            })
+            .collect();
+        Self { rows }
+    }
+}
+
+impl Keymap {
+    /// Finds what a key does in a context.
+    pub(crate) fn action(&self, context: Context, key: KeyEvent) -> Option<Action> {
+        let chord = Chord::of(key);
+        context.chain().iter().find_map(|&asked| {
+            self.rows
+                .iter()
+                .find(|row| row.context == asked && row.chords.contains(&chord))
+                .map(|row| row.action)
+        })
+    }
+
+    /// Returns key and hint of what matters in a context, most important first; each action once.
+    pub(crate) fn hints(&self, context: Context) -> Vec<(String, &'static str)> {
+        let mut seen: Vec<&'static str> = Vec::new();
+        let mut hints = Vec::new();
+        for &asked in context.chain() {
+            for row in self
+                .rows
+                .iter()
+                .filter(|row| row.context == asked && row.in_footer)
+            {
+                let hint = row.action.hint();
+                if let (Some(chord), false) = (row.chords.first(), seen.contains(&hint)) {
+                    seen.push(hint);
+                    hints.push((self.footer_keys(row, chord), hint));
+                }
+            }
+        }
+        hints
+    }
+
+    /// Returns the lines of one part of the help.
+    pub(crate) fn help(&self, context: Context) -> Vec<HelpLine> {
+        self.rows
+            .iter()
+            .filter(|row| row.context == context)
+            .map(|row| HelpLine {
+                keys: row.chords.iter().map(Chord::to_string).collect(),
+                about: row.action.about(),
+            })
+            .collect()
+    }
+
+    /// Returns the first key of an action in a context, for sentences that name it.
+    pub(crate) fn key_for(&self, context: Context, action: Action) -> Option<String> {
+        context.chain().iter().find_map(|&asked| {
+            self.rows
+                .iter()
+                .find(|row| row.context == asked && row.action == action)
+                .and_then(|row| row.chords.first())
+                .map(Chord::to_string)
+        })
+    }
+
+    /// Shows a pair of opposite keys together: `+/-` for permits and window.
+    fn footer_keys(&self, row: &Row, chord: &Chord) -> String {
+        let opposite = match row.action {
+            Action::MorePermits => Some(Action::FewerPermits),
+            Action::WiderWindow => Some(Action::NarrowerWindow),
+            Action::NextScope => Some(Action::PreviousScope),
+            Action::ScrollDown => Some(Action::ScrollUp),
+            _ => None,
+        };
+        match opposite.and_then(|action| self.key_for(row.context, action)) {
+            Some(other) => format!("{chord}/{other}"),
+            None => chord.to_string(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use ratatui::crossterm::event::{KeyCode, KeyModifiers};
+
+    use super::*;
+
+    fn key(code: KeyCode, modifiers: KeyModifiers) -> KeyEvent {
+        KeyEvent::new(code, modifiers)
+    }
+
+    #[test]
+    fn every_key_of_the_table_is_understood() {
+        for (context, keys, action, _) in TABLE {
+            for written in keys.split(' ') {
+                assert!(
+                    Chord::parse(written).is_some(),
+                    "{context:?} {action:?}: {written}"
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn no_key_has_two_meanings_in_one_context() {
+        let keymap = Keymap::default();
+        let mut seen = std::collections::HashSet::new();
+        for row in &keymap.rows {
+            for chord in &row.chords {
+                assert!(
+                    seen.insert((row.context, *chord)),
+                    "{chord} means two things in {:?}",
+                    row.context
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn letters_are_text_in_the_prompt_and_commands_elsewhere() {
+        let keymap = Keymap::default();
+        let q = key(KeyCode::Char('q'), KeyModifiers::NONE);
+        assert_eq!(keymap.action(Context::Prompt, q), None);
+        assert_eq!(keymap.action(Context::Pool, q), Some(Action::Quit));
+    }
+
+    #[test]
+    fn a_dialog_takes_no_keys_from_what_lies_below() {
+        let keymap = Keymap::default();
+        let tab = key(KeyCode::Tab, KeyModifiers::NONE);
+        assert_eq!(keymap.action(Context::Confirm, tab), None);
+    }
+
+    #[test]
+    fn upper_case_needs_no_shift_flag() {
+        let keymap = Keymap::default();
+        for modifiers in [KeyModifiers::NONE, KeyModifiers::SHIFT] {
+            let key = key(KeyCode::Char('W'), modifiers);
+            assert_eq!(keymap.action(Context::Pool, key), Some(Action::MoreWeight));
+        }
+    }
+}

@@ -1,0 +1,334 @@
+//! THE loop: waits for whatever comes first, lets the app think, does what it says, draws when something is different.
+//!
+//! ```text
+//! keys, paste, mouse ─┐
+//! answers' streams ───┤                      ┌─> effects: ask, stop, command, copy, leave
+//! the deck's events ──┼─> App::update ───────┤
+//! commands' results ──┤                      └─> redraw: no, soon (frame rate), now
+//! deadlines ──────────┘
+//! ```
+//! Nothing here blocks, and when nothing happens nothing wakes it.
+
+mod pace;
+mod refresh;
+mod streams;
+
+use std::io;
+
+use futures_util::future::BoxFuture;
+use futures_util::stream::FuturesUnordered;
+use futures_util::{FutureExt, Stream, StreamExt};
+use ratatui::Terminal;
+use ratatui::backend::Backend;
+use ratatui::crossterm::event::Event as Input;
+use tokio::sync::broadcast::error::RecvError;
+use tokio::sync::{broadcast, mpsc};
+use tokio::time::{Instant, sleep_until};
+
+use self::pace::Pace;
+use self::refresh::Refresh;
+use self::streams::Streams;
+use super::ExitReason;
+use super::app::{App, BY, Redraw};
+use super::effect::Effect;
+use super::event::Event;
+use super::view::Screen;
+use crate::base::{DeckEvent, Error, ErrorKind, Scope};
+use crate::deck::Deck;
+
+/// The most pieces taken from one source before the others get their turn.
+const AT_ONCE: usize = 256;
+
+/// What thinks and what draws.
+pub(crate) struct Face {
+    pub(crate) app: App,
+    pub(crate) screen: Screen,
+    /// The most frames in a second while something streams.
+    pub(crate) frames_per_second: u32,
+}
+
+/// What lies outside the picture: the clipboard, the mouse, the shell.
+pub(crate) trait Host {
+    /// Puts text on the clipboard and tells by which way.
+    fn copy(&mut self, text: &str) -> Result<&'static str, Error>;
+    /// Takes the mouse, or gives it to the terminal.
+    fn mouse(&mut self, take: bool);
+    /// Stops the program until the shell goes on with it.
+    fn suspend(&mut self) -> io::Result<()>;
+    /// Tells whether the last frame has left; another one must not be drawn before.
+    fn is_ready(&self) -> bool;
+    /// Waits until it has left.
+    fn ready(&self) -> impl Future<Output = ()> + Send;
+    /// Takes the terminal back after a stop that was not asked for here.
+    fn resumed(&mut self);
+}
+
+/// What somebody outside wants.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Signal {
+    /// The program must end.
+    Leave(ExitReason),
+    /// The program was stopped and goes on; the screen is not ours any more.
+    Continued,
+}
+
+/// Runs the console until somebody leaves or the terminal goes away.
+///
+/// # Errors
+/// When the terminal cannot be drawn on.
+pub(crate) async fn run<B, I, H>(
+    terminal: &mut Terminal<B>,
+    mut input: I,
+    deck: Deck,
+    face: Face,
+    host: &mut H,
+    mut signals: mpsc::Receiver<Signal>,
+) -> Result<ExitReason, Error>
+where
+    B: Backend,
+    I: Stream<Item = io::Result<Input>> + Unpin,
+    H: Host,
+{
+    let now = Instant::now();
+    let mut heard = deck.subscribe();
+    let mut deck_speaks = true;
+    let mut console = Console {
+        deck,
+        app: face.app,
+        screen: face.screen,
+        streams: Streams::default(),
+        jobs: FuturesUnordered::new(),
+        pace: Pace::new(face.frames_per_second, now),
+        refresh: Refresh::new(now),
+        clear: false,
+        leave: None,
+    };
+    console.draw(terminal)?;
+    loop {
+        let drawing_waits = console.pace.wants() && !host.is_ready();
+        let wake = console.wake(drawing_waits);
+        tokio::select! {
+            biased;
+            Some(signal) = signals.recv() => match signal {
+                Signal::Leave(reason) => return Ok(reason),
+                Signal::Continued => {
+                    host.resumed();
+                    console.act(Effect::Redraw, host);
+                }
+            },
+            event = input.next() => match event {
+                None | Some(Err(_)) => return Ok(ExitReason::HungUp),
+                Some(Ok(event)) => console.input(event, &mut input, host),
+            },
+            Some((id, event)) = console.streams.next(), if !console.streams.is_empty() => {
+                console.happened(Streams::event(id, event), host);
+                console.drain_streams(host);
+            }
+            Some(event) = console.jobs.next(), if !console.jobs.is_empty() => {
+                console.happened(event, host);
+                // Whatever became of it, the picture is another one, or what was expected of it is wrong.
+                console.refresh.heard(Instant::now());
+            }
+            event = heard.recv(), if deck_speaks => {
+                deck_speaks = console.heard(event, &mut heard, host);
+            }
+            () = host.ready(), if drawing_waits => {}
+            () = sleep_until(wake.unwrap_or(now)), if wake.is_some() => {}
+        }
+        console.on_time(host);
+        if let Some(reason) = console.leave {
+            return Ok(reason);
+        }
+        if console.pace.is_due(Instant::now()) && host.is_ready() {
+            console.draw(terminal)?;
+        }
+    }
+}
+
+struct Console {
+    deck: Deck,
+    app: App,
+    screen: Screen,
+    streams: Streams,
+    /// Commands under way.
+    jobs: FuturesUnordered<BoxFuture<'static, Event>>,
+    pace: Pace,
+    refresh: Refresh,
+    /// Whether the screen must be wiped before the next frame.
+    clear: bool,
+    leave: Option<ExitReason>,
+}
+
+impl Console {
+    /// Lets the app think, and does what it says.
+    fn happened(&mut self, event: Event, host: &mut impl Host) {
+        let (effects, redraw) = self.app.update(event, Instant::now());
+        self.pace.ask(redraw);
+        for effect in effects {
+            self.act(effect, host);
+        }
+    }
+
+    fn act(&mut self, effect: Effect, host: &mut impl Host) {
+        match effect {
+            Effect::Send(id, request) => self.streams.insert(id, self.deck.chat(*request)),
+            Effect::Cancel(id) => self.streams.cancel(id),
+            Effect::Command { command, undoing } => {
+                let done = self.deck.command(command, BY);
+                self.jobs.push(
+                    done.map(move |result| Event::Commanded { result, undoing })
+                        .boxed(),
+                );
+            }
+            Effect::Copy(text) => {
+                let copied = Event::Copied(host.copy(&text));
+                self.happened(copied, host);
+            }
+            Effect::Mouse(take) => host.mouse(take),
+            Effect::Figures => self.refresh.figures_now(Instant::now()),
+            Effect::Redraw => {
+                self.clear = true;
+                self.pace.ask(Redraw::Now);
+            }
+            Effect::Suspend => {
+                // When it cannot be suspended the console simply goes on.
+                if host.suspend().is_ok() {
+                    self.act(Effect::Redraw, host);
+                }
+            }
+            Effect::Quit => self.leave = Some(ExitReason::Quit),
+        }
+    }
+
+    /// Takes one input event and all that have come with it, so that fast typing draws once.
+    fn input<I>(&mut self, event: Input, input: &mut I, host: &mut impl Host)
+    where
+        I: Stream<Item = io::Result<Input>> + Unpin,
+    {
+        self.one_input(event, host);
+        for _ in 0..AT_ONCE {
+            match input.next().now_or_never() {
+                Some(Some(Ok(event))) => self.one_input(event, host),
+                Some(Some(Err(_)) | None) => {
+                    self.leave = Some(ExitReason::HungUp);
+                    return;
+                }
+                None => return,
+            }
+        }
+    }
+
+    fn one_input(&mut self, event: Input, host: &mut impl Host) {
+        let event = match event {
+            Input::Key(key) => Event::Key(key),
+            Input::Paste(text) => Event::Paste(text),
+            Input::Mouse(mouse) => Event::Mouse(mouse),
+            Input::Resize(..) => Event::Resize,
+            Input::FocusGained | Input::FocusLost => return,
+        };
+        self.happened(event, host);
+    }
+
+    fn drain_streams(&mut self, host: &mut impl Host) {
+        for _ in 0..AT_ONCE {
+            match self.streams.next().now_or_never() {
+                Some(Some((id, event))) => self.happened(Streams::event(id, event), host),
+                Some(None) | None => return,
+            }
+        }
+    }
+
+    /// Takes what the deck said; `false` when it will say no more.
+    fn heard(
+        &mut self,
+        event: Result<DeckEvent, RecvError>,
+        more: &mut broadcast::Receiver<DeckEvent>,
+        host: &mut impl Host,
+    ) -> bool {
+        self.refresh.heard(Instant::now());
+        let mut next = Some(event);
+        for _ in 0..AT_ONCE {
+            match next {
+                Some(Ok(event)) => self.happened(Event::Deck(event), host),
+                Some(Err(RecvError::Lagged(count))) => {
+                    self.happened(Event::Deck(DeckEvent::Missed { count }), host);
+                }
+                Some(Err(RecvError::Closed)) => return false,
+                None => return true,
+            }
+            next = more.recv().now_or_never();
+        }
+        true
+    }
+
+    /// Reads the board and the figures when it is time, and tells the app that time has passed.
+    fn on_time(&mut self, host: &mut impl Host) {
+        let now = Instant::now();
+        if self.refresh.board_is_due(now) {
+            let board = Event::Board(self.deck.board());
+            self.happened(board, host);
+            self.refresh.board_read(now, self.app.pool.counts_down());
+        }
+        if self.refresh.figures_are_due(now) {
+            let figures = self.figures();
+            self.happened(figures, host);
+        }
+        if self.app.deadline().is_some_and(|deadline| deadline <= now) {
+            self.happened(Event::Time, host);
+        }
+    }
+
+    /// Reads the figures that the screen shows.
+    fn figures(&mut self) -> Event {
+        let wanted = self.app.figures();
+        let series = self
+            .deck
+            .series(&wanted.scope, wanted.window, wanted.buckets);
+        let minute = self
+            .deck
+            .series(&Scope::All, refresh::MINUTE, refresh::MINUTE_BUCKETS);
+        self.refresh
+            .figures_read(Instant::now(), series.step, self.app.metrics.moves());
+        Event::Series(Box::new(series), Box::new(minute))
+    }
+
+    /// Tells when to wake without anything coming in. A frame that must wait for the line has no time of its own.
+    fn wake(&self, drawing_waits: bool) -> Option<Instant> {
+        [
+            self.pace.deadline().filter(|_| !drawing_waits),
+            self.refresh.deadline(),
+            self.app.deadline(),
+        ]
+        .into_iter()
+        .flatten()
+        .min()
+    }
+
+    fn draw<B: Backend>(&mut self, terminal: &mut Terminal<B>) -> Result<(), Error> {
+        let columns = self.app.metrics.columns;
+        if std::mem::take(&mut self.clear) {
+            terminal.clear().map_err(|error| cannot_draw(&error))?;
+        }
+        let mut drawn = None;
+        terminal
+            .draw(|frame| drawn = Some(self.screen.draw(frame, &self.app)))
+            .map_err(|error| cannot_draw(&error))?;
+        if let Some(drawn) = drawn {
+            self.app.drawn(drawn);
+        }
+        let now = Instant::now();
+        if self.app.metrics.columns != columns {
+            self.refresh.figures_now(now);
+        }
+        self.pace.drawn(now);
+        Ok(())
+    }
+}
+
+fn cannot_draw(error: &impl std::error::Error) -> Error {
+    Error::new(
+        ErrorKind::Config,
+        format!("cannot draw on the terminal: {error}"),
+    )
+    .with_hint("'llmdeck chat \"question\"' works without a screen")
+}

@@ -1,0 +1,34 @@
+//! What a person can set about the console; `[console]` in the config.
+
+use serde::{Deserialize, Serialize};
+
+/// How the console looks and behaves.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Settings {
+    /// A built-in theme's name or a theme file; `None` chooses by what the terminal says.
+    pub theme: Option<String>,
+    /// Whether the console takes clicks and the wheel; holding Shift selects text in most terminals all the same.
+    pub mouse: bool,
+    /// Whether only ASCII symbols are drawn.
+    pub ascii: bool,
+    /// The most frames drawn in a second while something streams, 1 to 60; keys are answered at once.
+    pub frames_per_second: u32,
+    /// How many earlier questions go along with a new one, with their answers; 0 for none.
+    pub history_turns: usize,
+    /// Whether terminals that can are asked to report keys exactly (Shift-Enter).
+    pub keyboard_enhancement: bool,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            theme: None,
+            mouse: true,
+            ascii: false,
+            frames_per_second: 12,
+            history_turns: 30,
+            keyboard_enhancement: true,
+        }
+    }
+}

@@ -1,0 +1,11 @@
+//! What the console knows: no colour, no I/O, no clock. Times come in with the events.
+
+pub(crate) mod chat;
+pub(crate) mod dialog;
+pub(crate) mod focus;
+pub(crate) mod incoming;
+pub(crate) mod metrics;
+pub(crate) mod pool;
+pub(crate) mod reply;
+pub(crate) mod scroll;
+pub(crate) mod toast;

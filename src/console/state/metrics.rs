@@ -1,0 +1,82 @@
+//! The metrics pane: whose figures, over which window.
+
+use std::time::Duration;
+
+use crate::base::{Board, InstanceName, Scope, Series};
+
+/// The windows one can look back over.
+pub(crate) const WINDOWS: [Duration; 4] = [
+    Duration::from_secs(60),
+    Duration::from_secs(5 * 60),
+    Duration::from_secs(15 * 60),
+    Duration::from_secs(60 * 60),
+];
+
+/// What the metrics pane knows.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Metrics {
+    /// Whose figures are shown.
+    pub(crate) scope: Scope,
+    /// The figures of the pane.
+    pub(crate) series: Series,
+    /// The figures of all requests over the last minute, for the header.
+    pub(crate) minute: Series,
+    /// Which of [`WINDOWS`].
+    window: usize,
+    /// How many columns a graph has, by the last drawing.
+    pub(crate) columns: usize,
+}
+
+impl Metrics {
+    /// Returns how far one looks back.
+    pub(crate) fn window(&self) -> Duration {
+        WINDOWS[self.window]
+    }
+
+    /// Looks back further or less far; `false` at the end.
+    pub(crate) fn widen(&mut self, by: isize) -> bool {
+        let before = self.window;
+        let after = before.saturating_add_signed(by).min(WINDOWS.len() - 1);
+        self.window = after;
+        before != after
+    }
+
+    /// Goes to the next or previous scope: all, then each instance.
+    pub(crate) fn step_scope(&mut self, by: isize, board: &Board) {
+        let place = match &self.scope {
+            Scope::Instance(name) => board
+                .instances
+                .iter()
+                .position(|instance| instance.name == *name)
+                .map_or(0, |index| index + 1),
+            Scope::All | Scope::Type(_) | Scope::Route(_) => 0,
+        };
+        let next = place.saturating_add_signed(by).min(board.instances.len());
+        self.scope = match next
+            .checked_sub(1)
+            .and_then(|index| board.instances.get(index))
+        {
+            Some(instance) => Scope::Instance(instance.name.clone()),
+            None => Scope::All,
+        };
+    }
+
+    /// Returns the instance whose figures are shown, if it is one.
+    pub(crate) fn instance(&self) -> Option<&InstanceName> {
+        match &self.scope {
+            Scope::Instance(name) => Some(name),
+            Scope::All | Scope::Type(_) | Scope::Route(_) => None,
+        }
+    }
+
+    /// Tells whether anything is in the shown windows, so that time alone changes the picture.
+    pub(crate) fn moves(&self) -> bool {
+        let full = |series: &Series| {
+            series
+                .buckets
+                .iter()
+                .any(|bucket| bucket.successful + bucket.failed + bucket.cancelled > 0)
+        };
+        full(&self.series) || full(&self.minute)
+    }
+}

@@ -1,0 +1,75 @@
+//! What the loop wants done outside the picture, done on the real terminal.
+
+use std::io::{self, Write};
+use std::thread;
+use std::time::Duration;
+
+use super::modes::{self, MOUSE_OFF, MOUSE_ON, Modes};
+use super::output::Output;
+use crate::base::Error;
+use crate::console::clipboard;
+use crate::console::run::Host;
+use crate::console::term_env::TermEnv;
+
+/// The real terminal's host.
+pub(crate) struct RealHost {
+    output: Output,
+    modes: Modes,
+    env: TermEnv,
+}
+
+impl RealHost {
+    pub(crate) fn new(output: Output, modes: Modes, env: TermEnv) -> Self {
+        Self { output, modes, env }
+    }
+
+    /// Lets the last frame leave before the terminal is given back.
+    pub(crate) fn settle(&self) {
+        const PATIENCE: Duration = Duration::from_millis(300);
+        self.output.settle(PATIENCE);
+    }
+
+    /// Sends something beside the frames; between two frames, because a frame is handed over whole.
+    fn send(&mut self, sequence: &str) {
+        // A line that is gone is noticed by the watch.
+        let _ = self.output.write_all(sequence.as_bytes());
+        let _ = self.output.flush();
+    }
+}
+
+impl Host for RealHost {
+    fn copy(&mut self, text: &str) -> Result<&'static str, Error> {
+        let copied = clipboard::osc52(text, &self.env)?;
+        self.send(&copied.sequence);
+        Ok(copied.route)
+    }
+
+    fn mouse(&mut self, take: bool) {
+        self.modes.mouse = take;
+        self.send(if take { MOUSE_ON } else { MOUSE_OFF });
+    }
+
+    fn suspend(&mut self) -> io::Result<()> {
+        /// The stop takes hold a moment after the signal was sent.
+        const UNTIL_STOPPED: Duration = Duration::from_millis(20);
+        self.settle();
+        modes::leave();
+        // The whole group, so that the shell also stops whoever started us in the foreground.
+        rustix::process::kill_current_process_group(rustix::process::Signal::TSTP)?;
+        thread::sleep(UNTIL_STOPPED);
+        modes::take(self.modes)
+    }
+
+    fn is_ready(&self) -> bool {
+        self.output.is_idle()
+    }
+
+    async fn ready(&self) {
+        self.output.idle().await;
+    }
+
+    fn resumed(&mut self) {
+        // If it cannot be taken back, the next frame fails and says so.
+        let _ = modes::take(self.modes);
+    }
+}

@@ -1,0 +1,416 @@
+//! The metrics: graphs over the window, percentiles, errors. No traffic is a gap, zero a line, failure a cross.
+
+use std::time::Duration;
+
+use ratatui::Frame;
+use ratatui::buffer::Buffer;
+use ratatui::layout::Rect;
+use ratatui::text::{Line, Span};
+use ratatui::widgets::Widget;
+
+use super::Look;
+use super::chrome::spans_width;
+use super::spark::Spark;
+use crate::base::{ErrorKind, LlmMetrics, Percentiles, Scope, Series, SeriesBucket};
+use crate::console::app::App;
+use crate::console::text;
+use crate::console::theme::Role;
+
+/// The smallest pane in which graphs stand below their captions.
+const ROOMY: (u16, u16) = (40, 12);
+/// Columns of the captions where graphs stand beside them.
+const CAPTION: u16 = 14;
+
+/// One graph: what it shows and how.
+struct Graph {
+    caption: &'static str,
+    short: &'static str,
+    figure: String,
+    values: Vec<Option<f64>>,
+    max: Option<f64>,
+    role: Role,
+    /// Whether failures are crossed in it.
+    crosses: bool,
+    /// How much of the spare height it takes.
+    share: u16,
+}
+
+/// What stands beside the pane's name.
+pub(crate) fn title(app: &App) -> String {
+    let scope = match &app.metrics.scope {
+        Scope::All => "all".to_owned(),
+        Scope::Type(kind) => kind.to_string(),
+        Scope::Route(route) => text::display_safe(route.as_str()),
+        Scope::Instance(name) => text::display_safe(name.as_str()),
+    };
+    format!("{scope} · {}", window_words(app.metrics.window()))
+}
+
+fn window_words(window: Duration) -> String {
+    match window.as_secs() / 60 {
+        minutes if minutes < 60 => format!("{minutes} min"),
+        minutes => format!("{} h", minutes / 60),
+    }
+}
+
+/// Draws the metrics; returns how many buckets its graphs can show.
+pub(crate) fn draw(frame: &mut Frame<'_>, area: Rect, app: &App, look: &Look<'_>) -> usize {
+    let series = &app.metrics.series;
+    let graphs = graphs(series);
+    let failed: Vec<bool> = series
+        .buckets
+        .iter()
+        .map(|bucket| bucket.failed > 0)
+        .collect();
+    let buffer = frame.buffer_mut();
+    if area.width >= ROOMY.0 && area.height >= ROOMY.1 {
+        roomy(buffer, area, app, &graphs, &failed, look)
+    } else {
+        compact(buffer, area, app, &graphs, &failed, look)
+    }
+}
+
+fn graphs(series: &Series) -> Vec<Graph> {
+    let of = |value: &dyn Fn(&SeriesBucket) -> Option<f64>| -> Vec<Option<f64>> {
+        series.buckets.iter().map(value).collect()
+    };
+    let ended = |bucket: &SeriesBucket| bucket.successful + bucket.failed + bucket.cancelled;
+    let step = series.step.as_secs_f64().max(0.001);
+    let has_any = series.buckets.iter().any(|bucket| ended(bucket) > 0);
+    let or_none = |figure: String| if has_any { figure } else { "-".to_owned() };
+    vec![
+        Graph {
+            caption: "response time",
+            short: "p95",
+            figure: series
+                .response_time
+                .map_or_else(|| "-".to_owned(), |times| text::duration(times.p95)),
+            values: of(&|bucket| bucket.average_response_time.map(|time| time.as_secs_f64())),
+            max: None,
+            role: Role::GraphLatency,
+            crosses: true,
+            share: 3,
+        },
+        Graph {
+            caption: "success",
+            short: "ok",
+            figure: series
+                .success_rate
+                .map_or_else(|| "-".to_owned(), text::percent),
+            values: of(&|bucket| {
+                let ended = bucket.successful + bucket.failed;
+                (ended > 0).then(|| bucket.successful as f64 / ended as f64)
+            }),
+            max: Some(1.0),
+            role: Role::GraphSuccess,
+            crosses: false,
+            share: 1,
+        },
+        Graph {
+            caption: "tokens",
+            short: "tok/s",
+            figure: or_none(text::rate(series.tokens_per_second)),
+            values: of(&|bucket| {
+                (ended(bucket) > 0).then(|| bucket.completion_tokens as f64 / step)
+            }),
+            max: None,
+            role: Role::GraphTokens,
+            crosses: false,
+            share: 2,
+        },
+        Graph {
+            caption: "requests",
+            short: "req/s",
+            figure: or_none(text::rate(series.requests_per_second)),
+            values: of(&|bucket| (ended(bucket) > 0).then(|| ended(bucket) as f64 / step)),
+            max: None,
+            role: Role::GraphQueue,
+            crosses: false,
+            share: 2,
+        },
+    ]
+}
+
+/// Captions above graphs, figures below: the usual picture.
+fn roomy(
+    buffer: &mut Buffer,
+    area: Rect,
+    app: &App,
+    graphs: &[Graph],
+    failed: &[bool],
+    look: &Look<'_>,
+) -> usize {
+    let series = &app.metrics.series;
+    let area = Rect {
+        x: area.x + 1,
+        width: area.width.saturating_sub(2),
+        ..area
+    };
+    let mut tail = vec![
+        percentiles_line("response", series.response_time, look),
+        percentiles_line("first token", series.time_to_first_token, look),
+    ];
+    tail.extend(error_lines(app, usize::from(area.width), look));
+    let fixed = graphs.len() as u16 * 2 + 1 + tail.len() as u16;
+    let spare = area.height.saturating_sub(fixed);
+    let heights = heights(graphs, spare);
+    let gap = u16::from(spare >= graphs.len() as u16);
+    let mut y = area.y;
+    let step = step_words(series.step);
+    for (index, (graph, height)) in graphs.iter().zip(&heights).enumerate() {
+        let right = if index == 0 {
+            step.clone()
+        } else {
+            String::new()
+        };
+        caption(
+            buffer,
+            Rect {
+                y,
+                height: 1,
+                ..area
+            },
+            graph,
+            &right,
+            look,
+        );
+        y += 1;
+        let at = Rect {
+            y,
+            height: *height,
+            ..area
+        }
+        .intersection(area);
+        spark(graph, series.newest, failed, *height == 1, look).render(at, buffer);
+        y += height + gap;
+    }
+    y = y.max(area.bottom().saturating_sub(tail.len() as u16));
+    for line in tail {
+        if y < area.bottom() {
+            line.render(
+                Rect {
+                    y,
+                    height: 1,
+                    ..area
+                },
+                buffer,
+            );
+        }
+        y += 1;
+    }
+    usize::from(area.width).saturating_sub(1)
+}
+
+/// Divides the height that is left among the graphs, each at least one row.
+fn heights(graphs: &[Graph], spare: u16) -> Vec<u16> {
+    let shares: u16 = graphs.iter().map(|graph| graph.share).sum();
+    let spare = spare.saturating_sub(graphs.len() as u16);
+    graphs
+        .iter()
+        .map(|graph| (1 + spare * graph.share / shares.max(1)).min(1 + 2 * graph.share))
+        .collect()
+}
+
+fn caption(buffer: &mut Buffer, area: Rect, graph: &Graph, right: &str, look: &Look<'_>) {
+    let mut spans = vec![
+        look.span(graph.caption, Role::Dim),
+        Span::raw(" "),
+        look.span(graph.figure.clone(), Role::Text),
+    ];
+    if graph.caption == "response time" {
+        spans.insert(1, look.span(" p95", Role::Dim));
+    }
+    let used = spans_width(&spans);
+    let rest = usize::from(area.width).saturating_sub(used);
+    spans.push(look.span(text::align_right(right, rest), Role::Dim));
+    Line::from(spans).render(area, buffer);
+}
+
+/// Graphs beside their captions, for little room.
+fn compact(
+    buffer: &mut Buffer,
+    area: Rect,
+    app: &App,
+    graphs: &[Graph],
+    failed: &[bool],
+    look: &Look<'_>,
+) -> usize {
+    let series = &app.metrics.series;
+    let mut y = area.y;
+    let width = area.width.saturating_sub(CAPTION + 1);
+    for graph in graphs {
+        if y >= area.bottom() {
+            break;
+        }
+        let row = Rect {
+            y,
+            height: 1,
+            ..area
+        };
+        Line::from(vec![
+            look.span(format!(" {}", text::pad(graph.short, 5)), Role::Dim),
+            look.span(
+                format!(" {}", text::align_right(&graph.figure, 6)),
+                Role::Text,
+            ),
+        ])
+        .render(row, buffer);
+        let at = Rect {
+            x: area.x + CAPTION,
+            width,
+            ..row
+        };
+        spark(graph, series.newest, failed, true, look).render(at, buffer);
+        y += 1;
+    }
+    let room = usize::from(area.width).saturating_sub(1);
+    let mut tail = vec![
+        short_percentiles("time", series.response_time, look),
+        short_percentiles("first", series.time_to_first_token, look),
+    ];
+    tail.extend(error_lines(app, room.saturating_sub(1), look));
+    for line in tail {
+        if y < area.bottom() {
+            line.render(
+                Rect {
+                    x: area.x + 1,
+                    y,
+                    height: 1,
+                    width: area.width.saturating_sub(1),
+                },
+                buffer,
+            );
+        }
+        y += 1;
+    }
+    usize::from(width).saturating_sub(1)
+}
+
+/// In a row of its own a graph leaves an eighth free at the top, so that rows do not melt into one another.
+fn spark<'a>(
+    graph: &'a Graph,
+    newest: u64,
+    failed: &'a [bool],
+    one_row: bool,
+    look: &Look<'_>,
+) -> Spark<'a> {
+    let mut spark = Spark::new(&graph.values, newest, look.theme, graph.role);
+    spark.ascii = look.symbols.ascii;
+    spark.max = match (graph.max, one_row) {
+        (Some(max), true) => Some(max * 1.18),
+        (max, _) => max,
+    };
+    if graph.crosses {
+        spark.failed = failed;
+    }
+    spark
+}
+
+fn percentiles_line(
+    caption: &str,
+    percentiles: Option<Percentiles>,
+    look: &Look<'_>,
+) -> Line<'static> {
+    let mut spans = vec![look.span(text::pad(caption, 12), Role::Dim)];
+    let Some(times) = percentiles else {
+        spans.push(look.span("-", Role::Dim));
+        return Line::from(spans);
+    };
+    for (name, time) in [("p50", times.p50), ("p95", times.p95), ("p99", times.p99)] {
+        spans.push(look.span(format!(" {name} "), Role::Dim));
+        spans.push(look.span(text::pad(&text::duration(time), 7), Role::Text));
+    }
+    Line::from(spans)
+}
+
+fn short_percentiles(
+    caption: &str,
+    percentiles: Option<Percentiles>,
+    look: &Look<'_>,
+) -> Line<'static> {
+    let mut spans = vec![look.span(text::pad(caption, 7), Role::Dim)];
+    match percentiles {
+        None => spans.push(look.span("-", Role::Dim)),
+        Some(times) => {
+            for (name, time) in [("p50", times.p50), ("p99", times.p99)] {
+                spans.push(look.span(format!("{name} "), Role::Dim));
+                spans.push(look.span(text::pad(&text::duration(time), 8), Role::Text));
+            }
+        }
+    }
+    Line::from(spans)
+}
+
+fn step_words(step: Duration) -> String {
+    if step.is_zero() {
+        return String::new();
+    }
+    format!("{} a column", text::duration(step).replace(".0 s", " s"))
+}
+
+/// Errors by kind since the start, and the last one in the window.
+fn error_lines(app: &App, width: usize, look: &Look<'_>) -> Vec<Line<'static>> {
+    let metrics = scope_metrics(app);
+    let errors = metrics.map(|metrics| &metrics.errors);
+    let mut kinds: Vec<(ErrorKind, u64)> = errors
+        .into_iter()
+        .flatten()
+        .map(|(kind, count)| (*kind, *count))
+        .collect();
+    kinds.sort_by_key(|(kind, count)| (std::cmp::Reverse(*count), *kind));
+    let words = if kinds.is_empty() {
+        "none".to_owned()
+    } else {
+        kinds
+            .iter()
+            .map(|(kind, count)| format!("{} {}", text::count(*count), kind.words()))
+            .collect::<Vec<_>>()
+            .join(", ")
+    };
+    let role = if kinds.is_empty() {
+        Role::Dim
+    } else {
+        Role::Text
+    };
+    let mut lines = vec![labelled("errors", &words, role, width, look)];
+    if let Some(last) = app.metrics.series.last_errors.first() {
+        let who = last
+            .instance
+            .as_ref()
+            .map(|name| format!("{name}: "))
+            .unwrap_or_default();
+        let said = format!(
+            "{} ago {who}{}: {}",
+            text::duration(Duration::from_secs(last.age.as_secs().max(1))).replace(".0 s", " s"),
+            last.kind.words(),
+            last.message
+        );
+        lines.push(labelled("last", &said, Role::Warn, width, look));
+    }
+    lines
+}
+
+fn labelled(label: &str, said: &str, role: Role, width: usize, look: &Look<'_>) -> Line<'static> {
+    let columns = if width >= usize::from(ROOMY.0) - 2 {
+        13
+    } else {
+        7
+    };
+    let said = text::display_safe(said).replace('\n', " ");
+    let room = width.saturating_sub(columns);
+    Line::from(vec![
+        look.span(text::pad(label, columns), Role::Dim),
+        look.span(text::truncate(&said, room).into_owned(), role),
+    ])
+}
+
+fn scope_metrics(app: &App) -> Option<&LlmMetrics> {
+    match &app.metrics.scope {
+        Scope::All | Scope::Type(_) | Scope::Route(_) => Some(&app.pool.board.totals),
+        Scope::Instance(name) => app
+            .pool
+            .board
+            .instance(name)
+            .map(|instance| &instance.metrics),
+    }
+}

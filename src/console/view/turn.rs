@@ -1,0 +1,386 @@
+//! One turn as lines: the question, the answer, and under it who answered, how fast, and what went wrong.
+
+use ratatui::text::{Line, Span};
+
+use super::Look;
+use super::markdown::Markdown;
+use crate::base::{Attempt, Error, FinishReason, LlmResponse, Outcome, ToolCall};
+use crate::console::Persona;
+use crate::console::app::is_worth_retrying;
+use crate::console::state::reply::{Phase, Reply};
+use crate::console::text;
+use crate::console::theme::Role;
+
+/// What stands before every line of the answer.
+pub(crate) const INDENT: u16 = 2;
+/// The most lines of a question that are shown.
+const MOST_QUESTION: usize = 24;
+/// The most lines of reasoning that are shown when it is open.
+const MOST_REASONING: usize = 400;
+
+/// One turn, laid out for a width. The answer's settled lines are kept by its Markdown.
+pub(crate) struct Block {
+    question: Vec<Line<'static>>,
+    before: Vec<Line<'static>>,
+    markdown: Markdown,
+    /// How much of the answer the Markdown has.
+    pushed: usize,
+    after: Vec<Line<'static>>,
+    revision: Option<u64>,
+    /// When it was last drawn, in frames.
+    pub(crate) used: u64,
+}
+
+/// What decides how a turn looks, beside the turn itself.
+#[derive(Clone, Copy)]
+pub(crate) struct Style<'a> {
+    pub(crate) look: Look<'a>,
+    pub(crate) width: u16,
+    pub(crate) persona: Option<&'a Persona>,
+    pub(crate) show_reasoning: bool,
+    /// The key that asks again.
+    pub(crate) retry_key: &'a str,
+}
+
+impl Block {
+    /// Lays a question out.
+    pub(crate) fn new(question: &str, style: &Style<'_>) -> Self {
+        Self {
+            question: question_lines(question, style),
+            before: Vec::new(),
+            markdown: Markdown::new().ascii(style.look.symbols.ascii),
+            pushed: 0,
+            after: Vec::new(),
+            revision: None,
+            used: 0,
+        }
+    }
+
+    /// Takes in what is new of the answer.
+    pub(crate) fn update(&mut self, reply: &Reply, style: &Style<'_>) {
+        if self.revision == Some(reply.revision) {
+            return;
+        }
+        self.revision = Some(reply.revision);
+        let text = &reply.response().text;
+        if let Some(new) = text.get(self.pushed..).filter(|new| !new.is_empty()) {
+            self.markdown.push(new);
+            self.pushed = text.len();
+        }
+        if !reply.is_running() {
+            self.markdown.finish();
+        }
+        self.before = before(reply, style);
+        self.after = after(reply, style);
+    }
+
+    /// Counts the lines.
+    pub(crate) fn height(&mut self, style: &Style<'_>) -> usize {
+        let answer = self.markdown.lines(style.width, style.look.theme).len();
+        self.question.len() + self.before.len() + answer + self.after.len()
+    }
+
+    /// Hands out the lines from `first` on, `count` at most; the answer's are to be indented.
+    pub(crate) fn lines(
+        &mut self,
+        first: usize,
+        count: usize,
+        style: &Style<'_>,
+    ) -> Vec<(u16, Line<'static>)> {
+        let answer = self.markdown.lines(style.width, style.look.theme);
+        let question = self.question.iter().map(|line| (0, line));
+        let before = self.before.iter().map(|line| (INDENT, line));
+        let answer = answer.iter().map(|line| (INDENT, line));
+        let after = self.after.iter().map(|line| (INDENT, line));
+        question
+            .chain(before)
+            .chain(answer)
+            .chain(after)
+            .skip(first)
+            .take(count)
+            .map(|(indent, line)| (indent, line.clone()))
+            .collect()
+    }
+}
+
+fn question_lines(question: &str, style: &Style<'_>) -> Vec<Line<'static>> {
+    let look = &style.look;
+    let said = text::display_safe(question);
+    let rows = text::wrap(&said, usize::from(style.width));
+    let mut lines = Vec::new();
+    if let Some(name) = style
+        .persona
+        .map(|persona| persona.you_name.trim())
+        .filter(|n| !n.is_empty())
+    {
+        lines.push(Line::from(look.span(text::display_safe(name), Role::User)));
+    }
+    for (index, row) in rows.iter().take(MOST_QUESTION).enumerate() {
+        let mark = if index == 0 { look.symbols.prompt } else { " " };
+        lines.push(Line::from(vec![
+            look.span(format!("{mark} "), Role::User),
+            look.span(said[row.clone()].to_owned(), Role::User),
+        ]));
+    }
+    if rows.len() > MOST_QUESTION {
+        let more = rows.len() - MOST_QUESTION;
+        lines.push(Line::from(
+            look.span(format!("  ... {more} more lines"), Role::Dim),
+        ));
+    }
+    lines.push(Line::default());
+    lines
+}
+
+/// What stands between question and answer: who speaks, and what was thought.
+fn before(reply: &Reply, style: &Style<'_>) -> Vec<Line<'static>> {
+    let look = &style.look;
+    let response = reply.response();
+    let mut lines = Vec::new();
+    let name = style.persona.map(|persona| persona.role_name.trim());
+    if let Some(name) = name.filter(|name| !name.is_empty()) {
+        lines.push(Line::from(
+            look.span(text::display_safe(name), Role::Assistant),
+        ));
+    }
+    if response.reasoning.is_empty() {
+        return lines;
+    }
+    let words = response.reasoning.split_whitespace().count();
+    let thinking = response.text.is_empty() && reply.is_running();
+    let verb = if thinking { "thinking" } else { "thought" };
+    let folded = if style.show_reasoning { "-" } else { "+" };
+    lines.push(Line::from(look.span(
+        format!("[{folded}] {verb}, {words} {}", plural(words, "word")),
+        Role::Reasoning,
+    )));
+    if style.show_reasoning {
+        let said = text::display_safe(response.reasoning.trim());
+        let rows = text::wrap(&said, usize::from(style.width).saturating_sub(2));
+        let skipped = rows.len().saturating_sub(MOST_REASONING);
+        for row in rows.into_iter().skip(skipped) {
+            lines.push(Line::from(vec![
+                look.span(format!("{} ", look.symbols.column), Role::Border),
+                look.span(said[row].to_owned(), Role::Reasoning),
+            ]));
+        }
+    }
+    lines.push(Line::default());
+    lines
+}
+
+/// What stands under the answer.
+fn after(reply: &Reply, style: &Style<'_>) -> Vec<Line<'static>> {
+    let response = reply.response();
+    let mut lines = Vec::new();
+    let look = &style.look;
+    if !response.refusal.is_empty() {
+        lines.extend(wrapped(&response.refusal, Role::Warn, style));
+    }
+    for call in &response.tool_calls {
+        lines.push(tool_call(call, style));
+    }
+    let has_answer = !(response.text.is_empty() && lines.is_empty());
+    let mut notes = Vec::new();
+    match &reply.phase {
+        Phase::Waiting | Phase::Streaming => {}
+        Phase::Done => notes.extend(facts(response, true, style)),
+        Phase::Stopped => {
+            notes.extend(note(
+                look.symbols.note,
+                "stopped; what had come stays",
+                Role::Notice,
+                style,
+            ));
+            notes.extend(facts(response, false, style));
+        }
+        Phase::Failed(error) => notes.extend(failure(error, reply, has_answer, style)),
+    }
+    if let (Some(line), false) = (failover(reply), matches!(reply.phase, Phase::Failed(_))) {
+        notes.extend(wrapped(&line, Role::Dim, style));
+    }
+    if has_answer && !notes.is_empty() {
+        lines.push(Line::default());
+    }
+    lines.extend(notes);
+    lines.push(Line::default());
+    lines
+}
+
+fn plural(count: usize, word: &str) -> String {
+    if count == 1 {
+        word.to_owned()
+    } else {
+        format!("{word}s")
+    }
+}
+
+fn tool_call(call: &ToolCall, style: &Style<'_>) -> Line<'static> {
+    let name = call.name.as_deref().unwrap_or("?");
+    let said = format!(
+        "{} calls {}({})",
+        style.look.symbols.arrow,
+        name,
+        call.arguments.to_text()
+    );
+    let said = text::display_safe(&said).replace('\n', " ");
+    let cut = text::truncate(&said, usize::from(style.width)).into_owned();
+    Line::from(style.look.span(cut, Role::Tool))
+}
+
+/// Who answered, how fast, how much.
+fn facts(response: &LlmResponse, whole: bool, style: &Style<'_>) -> Vec<Line<'static>> {
+    let mut facts: Vec<String> = Vec::new();
+    facts.extend(
+        response
+            .instance
+            .as_ref()
+            .map(|name| text::display_safe(name.as_str())),
+    );
+    facts.extend(
+        response
+            .model
+            .as_ref()
+            .map(|model| text::display_safe(model)),
+    );
+    if let Some(time) = response.time_to_first_token {
+        facts.push(format!("first token {}", text::duration(time)));
+    }
+    if let Some(speed) = response.tokens_per_second() {
+        facts.push(format!("{speed:.0} tok/s"));
+    }
+    if let Some(tokens) = response.usage.and_then(|usage| usage.completion_tokens) {
+        facts.push(format!("{} tokens", text::count(tokens)));
+    }
+    if !response.total_time.is_zero() {
+        facts.push(text::duration(response.total_time));
+    }
+    match response.finish_reason {
+        Some(FinishReason::Length) => facts.push("cut at the token limit".to_owned()),
+        Some(FinishReason::ContentFilter) => facts.push("stopped by moderation".to_owned()),
+        Some(
+            FinishReason::Stop
+            | FinishReason::ToolCalls
+            | FinishReason::Pause
+            | FinishReason::Load
+            | FinishReason::Unload
+            | FinishReason::Error
+            | FinishReason::Other
+            | FinishReason::Unknown,
+        )
+        | None => {}
+    }
+    if whole
+        && response.text.is_empty()
+        && response.tool_calls.is_empty()
+        && response.refusal.is_empty()
+    {
+        facts.push("an empty answer".to_owned());
+    }
+    joined(&facts, style)
+}
+
+/// Puts facts in as many rows as they need, broken between facts.
+fn joined(facts: &[String], style: &Style<'_>) -> Vec<Line<'static>> {
+    let look = &style.look;
+    let separator = format!(" {} ", look.symbols.dot);
+    let mut rows: Vec<String> = Vec::new();
+    for fact in facts {
+        match rows.last_mut() {
+            Some(row)
+                if text::width(row) + text::width(&separator) + text::width(fact)
+                    <= usize::from(style.width) =>
+            {
+                row.push_str(&separator);
+                row.push_str(fact);
+            }
+            _ => rows.push(text::truncate(fact, usize::from(style.width)).into_owned()),
+        }
+    }
+    rows.into_iter()
+        .map(|row| Line::from(look.span(row, Role::Dim)))
+        .collect()
+}
+
+/// An error is a sentence, a hint, and a key.
+fn failure(
+    error: &Error,
+    reply: &Reply,
+    has_answer: bool,
+    style: &Style<'_>,
+) -> Vec<Line<'static>> {
+    let symbols = style.look.symbols;
+    let mut lines = note(symbols.failed, &error.to_string(), Role::Bad, style);
+    if has_answer {
+        lines.extend(indented("the answer above is incomplete", Role::Dim, style));
+    }
+    if let Some(tried) = failover(reply) {
+        lines.extend(indented(&tried, Role::Dim, style));
+    }
+    lines.extend(indented(error.hint(), Role::Dim, style));
+    if is_worth_retrying(&reply.phase) {
+        lines.extend(indented(
+            &format!("{} asks again", style.retry_key),
+            Role::Dim,
+            style,
+        ));
+    }
+    lines
+}
+
+/// What the failed attempts before the answer were.
+fn failover(reply: &Reply) -> Option<String> {
+    let failed: Vec<String> = reply.failed_attempts().map(attempt_words).collect();
+    let answered = match (&reply.phase, &reply.response().instance) {
+        (Phase::Failed(_), _) | (_, None) => None,
+        (_, Some(instance)) => Some(instance),
+    };
+    match (failed.is_empty(), answered) {
+        (true, _) => None,
+        (false, Some(instance)) => Some(format!("{}; {instance} answered", failed.join(", "))),
+        (false, None) => (failed.len() > 1 || reply.is_running()).then(|| {
+            let asking = if reply.is_running() {
+                "; asking another"
+            } else {
+                ""
+            };
+            format!("tried: {}{asking}", failed.join(", "))
+        }),
+    }
+}
+
+fn attempt_words(attempt: &Attempt) -> String {
+    let words = match attempt.outcome {
+        Outcome::Failure(kind) => kind.words(),
+        Outcome::Cancelled => "cancelled",
+        Outcome::Success => "answered",
+    };
+    format!("{}: {words}", attempt.instance)
+}
+
+fn note(symbol: &str, said: &str, role: Role, style: &Style<'_>) -> Vec<Line<'static>> {
+    let mut lines = indented(said, role, style);
+    if let Some(first) = lines.first_mut() {
+        first.spans[0] = style.look.span(format!("{symbol} "), role);
+    }
+    lines
+}
+
+fn indented(said: &str, role: Role, style: &Style<'_>) -> Vec<Line<'static>> {
+    let said = text::display_safe(said);
+    text::wrap(&said, usize::from(style.width).saturating_sub(2))
+        .into_iter()
+        .map(|row| {
+            let text = style.look.span(said[row].to_owned(), role);
+            Line::from(vec![Span::raw("  "), text])
+        })
+        .collect()
+}
+
+fn wrapped(said: &str, role: Role, style: &Style<'_>) -> Vec<Line<'static>> {
+    let said = text::display_safe(said);
+    text::wrap(&said, usize::from(style.width))
+        .into_iter()
+        .map(|row| Line::from(style.look.span(said[row].to_owned(), role)))
+        .collect()
+}

@@ -1,0 +1,219 @@
+//! All limits of one instance together: choosing and reserving are one step for the caller.
+
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use crate::base::{BudgetView, RateLimits};
+
+use super::{Budget, Reservation, Settings};
+
+const MINUTE: Duration = Duration::from_secs(60);
+const DAY: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// What one attempt is expected to cost.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Cost {
+    /// Input and output tokens together, estimated.
+    pub tokens: u64,
+}
+
+/// Minimum interval and rate budgets of one instance.
+#[derive(Clone, Debug)]
+pub struct Limiter {
+    min_interval: Duration,
+    next_start: Option<Instant>,
+    budgets: [Option<Budget>; 3],
+}
+
+/// The budgets, in the order in which a limiter keeps them.
+const BUDGETS: [(&str, Unit, Duration); 3] = [
+    ("requests/min", Unit::Requests, MINUTE),
+    ("tokens/min", Unit::Tokens, MINUTE),
+    ("tokens/day", Unit::Tokens, DAY),
+];
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Unit {
+    Requests,
+    Tokens,
+}
+
+/// What was reserved for one attempt, to be settled once.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Ticket([Option<Reservation>; 3]);
+
+impl Limiter {
+    /// Makes a limiter from what an instance allows.
+    pub fn new(settings: &Settings) -> Self {
+        let limits = [
+            settings.requests_per_minute,
+            settings.tokens_per_minute,
+            settings.tokens_per_day,
+        ];
+        let mut budgets = [None, None, None];
+        for (slot, (limit, (_, _, window))) in
+            budgets.iter_mut().zip(limits.into_iter().zip(BUDGETS))
+        {
+            *slot = limit.map(|limit| Budget::new(limit, window));
+        }
+        Self {
+            min_interval: settings.min_interval,
+            next_start: None,
+            budgets,
+        }
+    }
+
+    /// Sets the minimum interval between two starts.
+    pub fn set_min_interval(&mut self, interval: Duration) {
+        if let Some(next) = self.next_start {
+            let last = next - self.min_interval;
+            self.next_start = Some(last + interval);
+        }
+        self.min_interval = interval;
+    }
+
+    /// Returns the minimum interval.
+    pub fn min_interval(&self) -> Duration {
+        self.min_interval
+    }
+
+    /// Tells whether anything but the interval can delay a request.
+    pub fn has_budgets(&self) -> bool {
+        self.budgets.iter().any(Option::is_some)
+    }
+
+    /// Returns when the interval lets the next request begin, if it must wait at all.
+    pub fn next_start(&self) -> Option<Instant> {
+        self.next_start
+    }
+
+    /// Returns when a request of this cost can begin; `now` or earlier means at once.
+    pub fn earliest(&self, cost: Cost, now: Instant) -> Instant {
+        let mut when = self.next_start.unwrap_or(now);
+        for (budget, (_, unit, _)) in self.budgets.iter().zip(BUDGETS) {
+            if let Some(budget) = budget {
+                when = when.max(budget.earliest(amount(unit, cost), now));
+            }
+        }
+        when
+    }
+
+    /// Reserves the cost of a request that begins now.
+    pub fn reserve(&mut self, cost: Cost, now: Instant) -> Ticket {
+        if !self.min_interval.is_zero() {
+            self.next_start = Some(now + self.min_interval);
+        }
+        let mut ticket = Ticket::default();
+        for ((budget, reservation), (_, unit, _)) in
+            self.budgets.iter_mut().zip(&mut ticket.0).zip(BUDGETS)
+        {
+            *reservation = budget
+                .as_mut()
+                .map(|budget| budget.reserve(amount(unit, cost), now));
+        }
+        ticket
+    }
+
+    /// Settles with what was really used. `None` leaves the estimate standing: the provider may have counted it
+    /// although nobody told us. A request that the provider refused counts no tokens, but it counts as a request.
+    pub fn settle(&mut self, ticket: Ticket, tokens: Option<u64>, now: Instant) {
+        for ((budget, reservation), (_, unit, _)) in
+            self.budgets.iter_mut().zip(ticket.0).zip(BUDGETS)
+        {
+            if let (Some(budget), Some(reservation), Unit::Tokens, Some(tokens)) =
+                (budget, reservation, unit, tokens)
+            {
+                budget.settle(reservation, tokens, now);
+            }
+        }
+    }
+
+    /// Takes the provider's own headers into the per-minute budgets.
+    pub fn observe(&mut self, headers: &RateLimits, now: Instant) {
+        if let (Some(budget), Some(remaining)) = (&mut self.budgets[0], headers.remaining_requests)
+        {
+            budget.observe(remaining, headers.reset_requests, now);
+        }
+        if let (Some(budget), Some(remaining)) = (&mut self.budgets[1], headers.remaining_tokens) {
+            budget.observe(remaining, headers.reset_tokens, now);
+        }
+    }
+
+    /// Returns the least share left of any budget, 0 to 1; 1 without budgets.
+    pub fn share_left(&self, now: Instant) -> f64 {
+        self.budgets
+            .iter()
+            .flatten()
+            .map(|budget| (budget.left(now).max(0) as f64) / budget.limit() as f64)
+            .fold(1.0, f64::min)
+    }
+
+    /// Returns the budgets for the board.
+    pub fn view(&self, now: Instant) -> Vec<BudgetView> {
+        self.budgets
+            .iter()
+            .zip(BUDGETS)
+            .filter_map(|(budget, (what, _, _))| {
+                budget.as_ref().map(|budget| BudgetView {
+                    what: what.to_owned(),
+                    left: budget.left(now),
+                    limit: budget.limit(),
+                })
+            })
+            .collect()
+    }
+}
+
+fn amount(unit: Unit, cost: Cost) -> u64 {
+    match unit {
+        Unit::Requests => 1,
+        Unit::Tokens => cost.tokens,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn the_strictest_limit_decides() {
+        let now = Instant::now();
+        let mut limiter = Limiter::new(&Settings {
+            min_interval: Duration::from_millis(200),
+            requests_per_minute: Some(2),
+            tokens_per_minute: Some(1_000),
+            ..Settings::default()
+        });
+        let cost = Cost { tokens: 300 };
+        assert!(limiter.earliest(cost, now) <= now);
+        let ticket = limiter.reserve(cost, now);
+        assert_eq!(
+            limiter.earliest(cost, now),
+            now + Duration::from_millis(200)
+        );
+        limiter.settle(ticket, Some(900), now);
+        assert_eq!(
+            limiter.earliest(cost, now),
+            now + MINUTE,
+            "tokens are spent"
+        );
+        assert_eq!(limiter.view(now)[1].left, 100);
+        assert!((limiter.share_left(now) - 0.1).abs() < 1e-9);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_shorter_interval_counts_from_the_last_start() {
+        let now = Instant::now();
+        let mut limiter = Limiter::new(&Settings {
+            min_interval: Duration::from_secs(10),
+            ..Settings::default()
+        });
+        limiter.reserve(Cost::default(), now);
+        limiter.set_min_interval(Duration::from_secs(1));
+        assert_eq!(
+            limiter.earliest(Cost::default(), now),
+            now + Duration::from_secs(1)
+        );
+    }
+}

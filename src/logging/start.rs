@@ -1,0 +1,89 @@
+//! Starts the logs of this run.
+
+use std::io::{self, IsTerminal};
+use std::path::{Path, PathBuf};
+
+use tracing_appender::non_blocking::{ErrorCounter, NonBlockingBuilder, WorkerGuard};
+use tracing_subscriber::EnvFilter;
+
+use super::rolling::{Rolling, today};
+use super::{Settings, level};
+use crate::base::{Error, ErrorKind};
+
+/// Keeps the log writer alive; what is still buffered is written when it is dropped.
+pub struct Guard {
+    path: PathBuf,
+    dropped: ErrorCounter,
+    _worker: WorkerGuard,
+}
+
+impl Guard {
+    /// Returns the file that is written to.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Returns how many lines were dropped because the disk was too slow.
+    pub fn dropped_lines(&self) -> usize {
+        self.dropped.dropped_lines()
+    }
+}
+
+/// Logs to a file a day in the given folder; for faces that own the terminal.
+///
+/// # Errors
+/// When the folder or file cannot be written.
+pub fn to_file(settings: &Settings, state_dir: Option<&Path>) -> Result<Guard, Error> {
+    let dir = match (settings.dir.as_str(), state_dir) {
+        ("", Some(state)) => state.to_owned(),
+        ("", None) => {
+            let message = "there is no folder for logs: neither log.dir nor a home folder is known";
+            return Err(Error::new(ErrorKind::Config, message).with_hint("set log.dir or HOME"));
+        }
+        (dir, _) => PathBuf::from(dir),
+    };
+    let rolling = Rolling::open(&dir, settings.keep_days, today).map_err(|error| {
+        let message = format!(
+            "the log folder '{}' cannot be written: {error}",
+            dir.display()
+        );
+        Error::new(ErrorKind::Config, message).with_hint("set log.dir to a folder of your own")
+    })?;
+    let path = rolling.path();
+    let (writer, worker) = NonBlockingBuilder::default().lossy(true).finish(rolling);
+    let dropped = writer.error_counter();
+    start(
+        tracing_subscriber::fmt()
+            .with_ansi(false)
+            .with_writer(writer)
+            .with_env_filter(level::filter(&settings.level, settings.prompts))
+            .finish(),
+    )?;
+    Ok(Guard {
+        path,
+        dropped,
+        _worker: worker,
+    })
+}
+
+/// Logs to stderr, at the level given; colours only where a person sees them.
+///
+/// # Errors
+/// When logs have been started already.
+pub fn to_stderr(level: &str, prompts: bool, colours: bool) -> Result<(), Error> {
+    let filter: EnvFilter = level::filter(level, prompts);
+    start(
+        tracing_subscriber::fmt()
+            .with_ansi(colours && io::stderr().is_terminal())
+            .without_time()
+            .with_target(false)
+            .with_writer(io::stderr)
+            .with_env_filter(filter)
+            .finish(),
+    )
+}
+
+fn start(subscriber: impl tracing::Subscriber + Send + Sync + 'static) -> Result<(), Error> {
+    tracing::subscriber::set_global_default(subscriber)
+        .map_err(|_| Error::new(ErrorKind::Config, "logs have been started already"))
+}

@@ -1,0 +1,346 @@
+//! The pool without I/O: one queue, late binding, limits, breakers. The caller brings the time and carries the news.
+//!
+//! Everything that happens is a method with `now`; decisions come back as [`Verdict`]s. The driver runs it under one
+//! short lock, the simulator in virtual time, both the same code. The same seed and the same calls give the same
+//! decisions.
+
+mod commands;
+mod dispatch;
+mod ending;
+mod scaling;
+mod slot;
+mod view;
+
+#[cfg(test)]
+mod tests;
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use rand::SeedableRng;
+use rand::rngs::SmallRng;
+use tokio::time::Instant;
+
+use crate::base::{
+    ChatRequest, DeckEvent, Error, ErrorKind, InstanceName, InstanceState, Priority, ProviderType,
+    RouteName, Target,
+};
+use crate::limit::{Cost, Ticket};
+
+use super::breaker::Pass;
+use super::estimate::Fleet;
+use super::queue::{Place, Queue};
+use super::scaler::Scaler;
+use super::strategy::{Standing, Strategy, StrategyKind};
+use super::{InstanceSettings, RouteSettings, Settings};
+
+pub(crate) use ending::End;
+pub(crate) use scaling::Scaled;
+pub(crate) use slot::Slot;
+pub(crate) use view::PoolView;
+
+/// What a request wants of the pool.
+#[derive(Clone, Debug)]
+pub(crate) struct Want {
+    pub(crate) target: Target,
+    pub(crate) model: Option<String>,
+    pub(crate) cost: Cost,
+    pub(crate) priority: Priority,
+    pub(crate) caller: Option<String>,
+    pub(crate) conversation: Option<String>,
+    pub(crate) deadline: Instant,
+    /// Positions that have been tried, or that the caller does not want.
+    pub(crate) tried: Vec<u32>,
+    /// The fairness tag from the first time, for one that comes back.
+    pub(crate) tag: Option<u64>,
+}
+
+impl Want {
+    /// Reads a request; `output` is the number of output tokens to expect when it sets no bound.
+    pub(crate) fn of(request: &ChatRequest, deadline: Instant, output: u64) -> Self {
+        Self {
+            target: request.target.clone(),
+            model: request.model.clone(),
+            cost: Cost {
+                tokens: request.estimated_prompt_tokens()
+                    + request.max_tokens.map_or(output, |most| most.min(output)),
+            },
+            priority: request.priority,
+            caller: request.caller.clone(),
+            conversation: request.conversation.clone(),
+            deadline,
+            tried: Vec::new(),
+            tag: None,
+        }
+    }
+}
+
+/// The right to send one request to one instance.
+#[derive(Clone, Debug)]
+pub(crate) struct Grant {
+    pub(crate) lease: u64,
+    pub(crate) at: u32,
+    pub(crate) instance: InstanceName,
+    pub(crate) provider_type: ProviderType,
+    pub(crate) model: String,
+    pub(crate) queued: Duration,
+    pub(crate) tag: u64,
+}
+
+/// What became of somebody who waited.
+pub(crate) type Verdict = Result<Grant, Error>;
+
+/// What became of a request for a permit.
+#[derive(Debug)]
+pub(crate) enum Admission {
+    /// It can go.
+    Granted(Grant),
+    /// It waits at this place.
+    Waiting(Place),
+    /// It cannot be served, or not in time.
+    Refused(Error),
+}
+
+/// The cheap part of a readiness check, one cache line for several instances.
+#[derive(Clone, Debug)]
+struct Gate {
+    open: bool,
+    care: bool,
+    ready_at: Option<Instant>,
+}
+
+/// All requests with the same target and model, which have the same candidates.
+#[derive(Debug)]
+struct Class {
+    /// Positions, ascending.
+    candidates: Vec<u32>,
+    /// The tier of each candidate, for routes.
+    tiers: Option<Vec<u32>>,
+    /// Which strategy state it uses: 0 is the pool's own, then one for each route.
+    strategy: usize,
+    waiting: usize,
+}
+
+/// One strategy in force.
+struct Balancing {
+    route: Option<RouteName>,
+    kind: StrategyKind,
+    state: Box<dyn Strategy>,
+}
+
+/// An attempt that runs.
+#[derive(Debug)]
+struct LeaseState {
+    at: u32,
+    pass: Pass,
+    ticket: Ticket,
+    started: Instant,
+    first_token: Option<Instant>,
+    tokens: u64,
+    model: String,
+}
+
+/// A waiter's request and the class it belongs to.
+#[derive(Debug)]
+struct Pending {
+    want: Want,
+    class: usize,
+}
+
+/// The pool.
+pub(crate) struct Core {
+    settings: Settings,
+    routes: Vec<RouteSettings>,
+    slots: Vec<Slot>,
+    standings: Vec<Standing>,
+    gates: Vec<Gate>,
+    classes: Vec<Class>,
+    class_of: HashMap<(Target, Option<String>), usize>,
+    balancing: Vec<Balancing>,
+    queue: Queue<Pending>,
+    leases: HashMap<u64, LeaseState>,
+    next_lease: u64,
+    warm: HashMap<String, u32>,
+    scaler: Scaler,
+    fleet: Fleet,
+    fleet_at: Option<Instant>,
+    /// Mean time a permit is held, in seconds, and how many ends it stands on.
+    hold: f64,
+    ends: u64,
+    refused: u64,
+    verdicts: Vec<(Place, Verdict)>,
+    events: Vec<DeckEvent>,
+    known_states: Vec<InstanceState>,
+    rng: SmallRng,
+    scratch: dispatch::Scratch,
+}
+
+impl Core {
+    /// Makes a pool.
+    ///
+    /// # Errors
+    /// When a strategy is unknown, or a route names an instance that is not there.
+    pub(crate) fn new(
+        settings: Settings,
+        routes: Vec<RouteSettings>,
+        instances: Vec<InstanceSettings>,
+        seed: u64,
+        now: Instant,
+    ) -> Result<Self, Error> {
+        let kind: StrategyKind = settings.strategy.parse()?;
+        let mut balancing = vec![Balancing {
+            route: None,
+            kind,
+            state: kind.build(),
+        }];
+        for route in &routes {
+            let kind = match &route.strategy {
+                Some(name) => name.parse()?,
+                None => kind,
+            };
+            balancing.push(Balancing {
+                route: Some(route.name.clone()),
+                kind,
+                state: kind.build(),
+            });
+            for name in route.tiers.iter().flatten() {
+                if !instances.iter().any(|instance| instance.name == *name) {
+                    return Err(Error::new(
+                        ErrorKind::Config,
+                        format!(
+                            "route '{}' names instance '{name}', which does not exist",
+                            route.name
+                        ),
+                    ));
+                }
+            }
+        }
+        let mut core = Self {
+            routes,
+            slots: Vec::with_capacity(instances.len()),
+            standings: Vec::with_capacity(instances.len()),
+            gates: Vec::with_capacity(instances.len()),
+            classes: Vec::new(),
+            class_of: HashMap::new(),
+            balancing,
+            queue: Queue::default(),
+            leases: HashMap::new(),
+            next_lease: 0,
+            warm: HashMap::new(),
+            scaler: Scaler::new(settings.scaling.clone()),
+            fleet: Fleet::default(),
+            fleet_at: None,
+            hold: 0.0,
+            ends: 0,
+            refused: 0,
+            verdicts: Vec::new(),
+            events: Vec::new(),
+            known_states: Vec::new(),
+            rng: SmallRng::seed_from_u64(seed),
+            scratch: dispatch::Scratch::default(),
+            settings,
+        };
+        for instance in instances {
+            core.add_slot(instance, now)?;
+        }
+        Ok(core)
+    }
+
+    /// Adds an instance at the end of the ring.
+    fn add_slot(&mut self, settings: InstanceSettings, now: Instant) -> Result<(), Error> {
+        if self.find(&settings.name).is_some() {
+            return Err(Error::new(
+                ErrorKind::Config,
+                format!("there are two instances called '{}'", settings.name),
+            ));
+        }
+        let slot = Slot::new(settings, self.settings.breaker.clone(), now);
+        self.standings.push(Standing {
+            in_flight: 0,
+            permits: slot.permits(now),
+            weight: slot.settings.weight.max(1),
+            tier: slot.settings.tier,
+            price: slot
+                .settings
+                .price
+                .map_or(f32::INFINITY, |price| price as f32),
+            budget_left: 1.0,
+            expected: slot.estimate.score(None, &self.fleet, now) as f32,
+        });
+        self.gates.push(Gate {
+            open: slot.is_open(),
+            care: slot.needs_care(),
+            ready_at: None,
+        });
+        self.slots.push(slot);
+        self.classes.clear();
+        self.class_of.clear();
+        self.known_states.push(InstanceState::On);
+        let at = self.slots.len() - 1;
+        self.known_states[at] = self.state_of(at, now);
+        Ok(())
+    }
+
+    /// Finds an instance's position by name.
+    pub(crate) fn find(&self, name: &InstanceName) -> Option<usize> {
+        self.slots
+            .iter()
+            .position(|slot| slot.settings.name == *name && !slot.removed)
+    }
+
+    /// Returns how many wait.
+    pub(crate) fn waiting(&self) -> usize {
+        self.queue.len()
+    }
+
+    /// Returns output tokens to expect of a request that sets no bound.
+    pub(crate) fn expected_output(&self) -> u64 {
+        self.fleet.tokens as u64
+    }
+
+    /// Takes what was decided for those who wait.
+    pub(crate) fn take_verdicts(&mut self) -> Vec<(Place, Verdict)> {
+        std::mem::take(&mut self.verdicts)
+    }
+
+    /// Takes what happened.
+    pub(crate) fn take_events(&mut self) -> Vec<DeckEvent> {
+        std::mem::take(&mut self.events)
+    }
+
+    /// Tells whether a request that has tried some instances has another one left that may answer in time.
+    pub(crate) fn has_untried(&mut self, want: &Want, now: Instant) -> bool {
+        let Ok(class) = self.class(want) else {
+            return false;
+        };
+        let tried = &want.tried;
+        self.classes[class].candidates.iter().any(|at| {
+            let slot = &self.slots[*at as usize];
+            !tried.contains(at)
+                && slot.is_open()
+                && slot.breaker.admits(now)
+                && slot
+                    .earliest(want.cost, now)
+                    .is_some_and(|when| when < want.deadline)
+        })
+    }
+
+    /// Recomputes the cheap part of an instance's readiness after anything about it changed.
+    fn refresh(&mut self, at: usize, now: Instant) {
+        let slot = &self.slots[at];
+        self.standings[at].permits = slot.permits(now);
+        self.gates[at] = Gate {
+            open: slot.is_open(),
+            care: slot.needs_care() || slot.breaker.slow_start_share(now) < 1.0,
+            ready_at: slot.ready_at().filter(|ready_at| *ready_at > now),
+        };
+        let state = self.state_of(at, now);
+        if std::mem::discriminant(&state) != std::mem::discriminant(&self.known_states[at]) {
+            self.events.push(DeckEvent::StateChanged {
+                instance: self.slots[at].settings.name.clone(),
+                state: state.clone(),
+            });
+            self.known_states[at] = state;
+        }
+    }
+}

@@ -1,0 +1,681 @@
+//! Admission and late binding: who waits, and who gets the permit that is free now.
+
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use crate::base::{Error, ErrorKind, InstanceName, Target};
+
+use super::super::estimate::Fleet;
+use super::super::queue::{Place, Waiter};
+use super::super::strategy::Field;
+use super::{Admission, Class, Core, Grant, LeaseState, Pending, Want};
+
+/// A waiter is passed over at most so often; then what it can use is kept for it.
+const MOST_BYPASSES: u32 = 16;
+/// Expected times are computed anew this often.
+const SCORES_EVERY: Duration = Duration::from_millis(100);
+/// The mean hold time means something from this many ends on.
+const FEWEST_ENDS: u64 = 20;
+
+/// Memory that is used again at each dispatch.
+#[derive(Default)]
+pub(super) struct Scratch {
+    eligible: Vec<u32>,
+    blocked: Vec<bool>,
+    reserved: Vec<bool>,
+    passed: Vec<Place>,
+}
+
+impl Core {
+    /// Asks for a permit.
+    pub(crate) fn acquire(&mut self, want: Want, now: Instant) -> Admission {
+        let class = match self.class(&want) {
+            Ok(class) => class,
+            Err(error) => return Admission::Refused(error),
+        };
+        self.end_holds(now);
+        if let Some(error) = self.hopeless(class, &want, now) {
+            self.refused += 1;
+            return Admission::Refused(error);
+        }
+        let place = self.enqueue(want, class, now);
+        self.dispatch(now);
+        let granted = self
+            .verdicts
+            .iter()
+            .position(|(decided, _)| *decided == place);
+        if let Some(index) = granted {
+            return match self.verdicts.swap_remove(index).1 {
+                Ok(grant) => Admission::Granted(grant),
+                Err(error) => Admission::Refused(error),
+            };
+        }
+        if let Some(error) = self.too_long(place, class, now) {
+            self.leave(place);
+            self.refused += 1;
+            return Admission::Refused(error);
+        }
+        Admission::Waiting(place)
+    }
+
+    /// Asks for a permit that is free now, with nobody waiting; never waits itself.
+    pub(crate) fn try_acquire(&mut self, want: Want, now: Instant) -> Option<Grant> {
+        if !self.queue.is_empty() {
+            return None;
+        }
+        match self.acquire(want, now) {
+            Admission::Granted(grant) => Some(grant),
+            Admission::Waiting(place) => {
+                self.leave(place);
+                None
+            }
+            Admission::Refused(_) => None,
+        }
+    }
+
+    /// Takes out somebody who no longer waits.
+    pub(crate) fn leave(&mut self, place: Place) {
+        if let Some(waiter) = self.queue.remove(place) {
+            self.classes[waiter.what.class].waiting -= 1;
+        }
+    }
+
+    /// Looks whether time alone has changed something.
+    pub(crate) fn tick(&mut self, now: Instant) {
+        self.end_holds(now);
+        for at in 0..self.slots.len() {
+            self.refresh(at, now);
+        }
+        self.dispatch(now);
+    }
+
+    /// Returns when time alone will change something for those who wait.
+    pub(crate) fn next_wake(&self, now: Instant) -> Option<Instant> {
+        const FEW: usize = 16;
+        let mut wake = self.queue.first_deadline()?;
+        let mut after = None;
+        for _ in 0..FEW {
+            let Some((place, waiter)) = self.queue.behind(after) else {
+                break;
+            };
+            after = Some(place);
+            for &at in &self.classes[waiter.what.class].candidates {
+                let slot = &self.slots[at as usize];
+                let standing = &self.standings[at as usize];
+                if let Some(when) = slot.earliest(waiter.what.want.cost, now)
+                    && when > now
+                    && standing.in_flight < standing.permits
+                {
+                    wake = wake.min(when);
+                } else if slot.breaker.slow_start_share(now) < 1.0 {
+                    wake = wake.min(now + Duration::from_millis(500));
+                }
+            }
+        }
+        Some(wake)
+    }
+
+    /// Binds those who wait to what is free, in fair order.
+    pub(crate) fn dispatch(&mut self, now: Instant) {
+        while let Some(place) = self.queue.expired(now) {
+            if let Some(waiter) = self.queue.remove(place) {
+                self.classes[waiter.what.class].waiting -= 1;
+                self.verdicts.push((place, Err(out_of_time(&waiter, now))));
+            }
+        }
+        if self.queue.is_empty() {
+            return;
+        }
+        self.take_scores(now);
+        let mut scratch = std::mem::take(&mut self.scratch);
+        scratch.blocked.clear();
+        scratch.blocked.resize(self.classes.len(), false);
+        scratch.reserved.clear();
+        scratch.reserved.resize(self.slots.len(), false);
+        scratch.passed.clear();
+        let mut open_classes = self
+            .classes
+            .iter()
+            .filter(|class| class.waiting > 0)
+            .count();
+
+        let mut after = None;
+        while open_classes > 0 {
+            let Some((place, waiter)) = self.queue.behind(after) else {
+                break;
+            };
+            after = Some(place);
+            let pending = &waiter.what;
+            let class = pending.class;
+            if scratch.blocked[class] {
+                continue;
+            }
+            let plain = pending.want.tried.is_empty();
+            self.collect(
+                &pending.want,
+                class,
+                &scratch.reserved,
+                now,
+                &mut scratch.eligible,
+            );
+            if scratch.eligible.is_empty() {
+                // Another of the same class fares no better, unless this one has special wishes or a large cost.
+                if plain && !self.cost_matters(class) {
+                    scratch.blocked[class] = true;
+                    open_classes -= 1;
+                } else {
+                    if waiter.bypassed >= MOST_BYPASSES {
+                        for &at in &self.classes[class].candidates {
+                            if !waiter.what.want.tried.contains(&at) {
+                                scratch.reserved[at as usize] = true;
+                            }
+                        }
+                    }
+                    scratch.passed.push(place);
+                }
+                continue;
+            }
+            let grant = self.bind(place, class, &scratch.eligible, now);
+            for passed in scratch.passed.drain(..) {
+                if let Some(waiter) = self.queue.get_mut(passed) {
+                    waiter.bypassed += 1;
+                }
+            }
+            self.verdicts.push((place, Ok(grant)));
+            if self.classes[class].waiting == 0 {
+                open_classes -= 1;
+            }
+        }
+        self.scratch = scratch;
+    }
+
+    fn enqueue(&mut self, want: Want, class: usize, now: Instant) -> Place {
+        self.classes[class].waiting += 1;
+        let (priority, tag) = (want.priority, want.tag);
+        let waiter = Waiter {
+            since: now,
+            deadline: want.deadline,
+            caller: want.caller.clone(),
+            bypassed: 0,
+            what: Pending { want, class },
+        };
+        self.queue.push(priority, tag, waiter)
+    }
+
+    /// Gives a permit to the one at this place.
+    fn bind(&mut self, place: Place, class: usize, eligible: &[u32], now: Instant) -> Grant {
+        let (pending, since, tag) = match self.queue.serve(place) {
+            Some((waiter, tag)) => (Some(waiter.what.want), waiter.since, tag),
+            None => (None, now, 0),
+        };
+        self.classes[class].waiting -= 1;
+        let conversation = pending.as_ref().and_then(|want| want.conversation.clone());
+        let warm = conversation
+            .as_ref()
+            .and_then(|conversation| self.warm.get(conversation).copied());
+        let field = Field {
+            standings: &self.standings,
+            eligible,
+            warm,
+        };
+        let at = self.balancing[self.classes[class].strategy]
+            .state
+            .choose(&field, &mut self.rng);
+        if let Some(conversation) = conversation {
+            self.remember_warm(conversation, at);
+        }
+        let slot = &mut self.slots[at as usize];
+        let cost = pending.as_ref().map(|want| want.cost).unwrap_or_default();
+        let model = pending
+            .and_then(|want| want.model)
+            .or_else(|| slot.settings.models.first().cloned())
+            .unwrap_or_default();
+        let lease = self.next_lease;
+        self.next_lease += 1;
+        let state = LeaseState {
+            at,
+            pass: slot.breaker.pass(now),
+            ticket: slot.limiter.reserve(cost, now),
+            started: now,
+            first_token: None,
+            tokens: 0,
+            model: model.clone(),
+        };
+        slot.unanswered.push_back((lease, now));
+        let (instance, provider_type) = (slot.settings.name.clone(), slot.settings.provider_type);
+        self.leases.insert(lease, state);
+        self.standings[at as usize].in_flight += 1;
+        self.refresh(at as usize, now);
+        Grant {
+            lease,
+            at,
+            instance,
+            provider_type,
+            model,
+            queued: now.duration_since(since),
+            tag,
+        }
+    }
+
+    /// Lists the candidates that can take this request now.
+    fn collect(
+        &self,
+        want: &Want,
+        class: usize,
+        reserved: &[bool],
+        now: Instant,
+        out: &mut Vec<u32>,
+    ) {
+        out.clear();
+        let class = &self.classes[class];
+        let mut panicked = None;
+        for &at in &class.candidates {
+            let index = at as usize;
+            let (gate, standing) = (&self.gates[index], &self.standings[index]);
+            if !gate.open
+                || standing.in_flight >= standing.permits
+                || gate.ready_at.is_some_and(|ready_at| ready_at > now)
+                || reserved[index]
+            {
+                continue;
+            }
+            if gate.care && !self.admits(index, want, now) {
+                let readmitted = panicked.get_or_insert_with(|| self.least_bad(class, now));
+                if !(readmitted.contains(&at) && self.within_limits(index, want, now)) {
+                    continue;
+                }
+            }
+            if want.tried.contains(&at) {
+                continue;
+            }
+            out.push(at);
+        }
+        if let Some(tiers) = &class.tiers {
+            let tier = |at: &u32| {
+                class
+                    .candidates
+                    .binary_search(at)
+                    .map_or(u32::MAX, |index| tiers[index])
+            };
+            if let Some(first) = out.iter().map(tier).min() {
+                out.retain(|at| tier(at) == first);
+            }
+        }
+    }
+
+    fn admits(&self, at: usize, want: &Want, now: Instant) -> bool {
+        self.slots[at].breaker.admits(now) && self.within_limits(at, want, now)
+    }
+
+    fn within_limits(&self, at: usize, want: &Want, now: Instant) -> bool {
+        let slot = &self.slots[at];
+        let model = want.model.as_ref().or(slot.settings.models.first());
+        slot.limiter.earliest(want.cost, now) <= now
+            && !model.is_some_and(|model| slot.lacks(model, now))
+    }
+
+    /// At most half of a request's candidates may be out for ill health; beyond that the least bad are asked again.
+    fn least_bad(&self, class: &Class, now: Instant) -> Vec<u32> {
+        let mut asked = 0;
+        let mut out: Vec<u32> = Vec::new();
+        for &at in &class.candidates {
+            let slot = &self.slots[at as usize];
+            if slot.is_open() {
+                asked += 1;
+                if slot.breaker.opens_door_at(now).is_some() {
+                    out.push(at);
+                }
+            }
+        }
+        let allowed = asked / 2;
+        if out.len() <= allowed {
+            return Vec::new();
+        }
+        out.sort_by_key(|at| {
+            let breaker = &self.slots[*at as usize].breaker;
+            (
+                breaker.consecutive_failures(),
+                breaker.opens_door_at(now),
+                *at,
+            )
+        });
+        out.truncate(out.len() - allowed);
+        out
+    }
+
+    fn cost_matters(&self, class: usize) -> bool {
+        self.classes[class].candidates.iter().any(|at| {
+            self.gates[*at as usize].care && self.slots[*at as usize].limiter.has_budgets()
+        })
+    }
+
+    /// Finds or makes the class of a request.
+    pub(super) fn class(&mut self, want: &Want) -> Result<usize, Error> {
+        let listed = |model: &String| {
+            self.slots
+                .iter()
+                .any(|slot| !slot.removed && slot.settings.models.contains(model))
+        };
+        // A model that no instance lists goes to those that list none; for one named instance it does not matter.
+        let model = match &want.target {
+            Target::Instance(_) => None,
+            Target::Any | Target::Type(_) | Target::Route(_) => want.model.clone(),
+        };
+        let known = model.as_ref().is_none_or(listed);
+        let key = (want.target.clone(), model.clone().filter(|_| known));
+        if known && let Some(class) = self.class_of.get(&key) {
+            return Ok(*class);
+        }
+        let class = self.build_class(want, model.as_deref())?;
+        if !known {
+            // Not remembered under its name, which a stranger chose; one class for all such names of a target.
+            let key = (want.target.clone(), Some(String::new()));
+            if let Some(class) = self.class_of.get(&key) {
+                return Ok(*class);
+            }
+            self.class_of.insert(key, self.classes.len());
+        } else {
+            self.class_of.insert(key, self.classes.len());
+        }
+        self.classes.push(class);
+        Ok(self.classes.len() - 1)
+    }
+
+    fn build_class(&self, want: &Want, model: Option<&str>) -> Result<Class, Error> {
+        let serves = |at: &u32| {
+            let models = &self.slots[*at as usize].settings.models;
+            model.is_none_or(|model| models.is_empty() || models.iter().any(|known| known == model))
+        };
+        let all = (0..self.slots.len() as u32).filter(|at| !self.slots[*at as usize].removed);
+        let mut tiers: Option<Vec<u32>> = None;
+        let mut strategy = 0;
+        let (candidates, whose): (Vec<u32>, String) = match &want.target {
+            Target::Any => (all.collect(), "the pool".to_owned()),
+            Target::Type(provider_type) => (
+                all.filter(|at| self.slots[*at as usize].settings.provider_type == *provider_type)
+                    .collect(),
+                format!("type {provider_type}"),
+            ),
+            Target::Instance(name) => match self.find(name) {
+                Some(at) => (vec![at as u32], format!("instance {name}")),
+                None => return Err(self.unknown_instance(name)),
+            },
+            Target::Route(name) => {
+                let Some(index) = self.routes.iter().position(|route| route.name == *name) else {
+                    let known: Vec<&str> = self
+                        .routes
+                        .iter()
+                        .map(|route| route.name.as_str())
+                        .collect();
+                    return Err(Error::new(
+                        ErrorKind::NotFoundModel,
+                        format!("unknown route '{name}'; known routes: {}", known.join(", ")),
+                    )
+                    .with_hint("routes are listed under [[routes]] in the config"));
+                };
+                strategy = index + 1;
+                let mut of: Vec<(u32, u32)> = self.routes[index]
+                    .tiers
+                    .iter()
+                    .zip(0u32..)
+                    .flat_map(|(names, tier)| names.iter().map(move |name| (name, tier)))
+                    .filter_map(|(name, tier)| Some((self.find(name)? as u32, tier)))
+                    .collect();
+                of.sort_unstable();
+                of.dedup_by_key(|(at, _)| *at);
+                tiers = Some(of.iter().map(|(_, tier)| *tier).collect());
+                (
+                    of.into_iter().map(|(at, _)| at).collect(),
+                    format!("route {name}"),
+                )
+            }
+        };
+        if candidates.is_empty() {
+            return Err(
+                Error::new(ErrorKind::NoInstance, format!("{whose} has no instance"))
+                    .with_hint("add one under [[instances]] in the config"),
+            );
+        }
+        let kept: Vec<u32> = candidates.iter().copied().filter(serves).collect();
+        if kept.is_empty() {
+            let mut offered: Vec<&str> = candidates
+                .iter()
+                .flat_map(|at| {
+                    self.slots[*at as usize]
+                        .settings
+                        .models
+                        .iter()
+                        .map(String::as_str)
+                })
+                .collect();
+            offered.sort_unstable();
+            offered.dedup();
+            return Err(Error::new(
+                ErrorKind::NotFoundModel,
+                format!(
+                    "no instance of {whose} serves model '{}'; it serves: {}",
+                    model.unwrap_or_default(),
+                    offered.join(", ")
+                ),
+            ));
+        }
+        if let Some(tiers) = &mut tiers {
+            let mut keep = candidates.iter().map(serves);
+            tiers.retain(|_| keep.next().unwrap_or(false));
+        }
+        Ok(Class {
+            candidates: kept,
+            tiers,
+            strategy,
+            waiting: 0,
+        })
+    }
+
+    /// Says so at once when nothing can come of waiting: all off or held, the queue full, or free only too late.
+    fn hopeless(&self, class: usize, want: &Want, now: Instant) -> Option<Error> {
+        let class = &self.classes[class];
+        let earliest = class
+            .candidates
+            .iter()
+            .filter_map(|at| {
+                let slot = &self.slots[*at as usize];
+                let model = want.model.as_ref().or(slot.settings.models.first());
+                let lacks = model.is_some_and(|model| slot.lacks(model, now));
+                slot.earliest(want.cost, now).filter(|_| !lacks)
+            })
+            .min();
+        // In a panic an open breaker does not make one wait.
+        let panicked = || !self.least_bad(class, now).is_empty();
+        match earliest {
+            None => Some(self.nobody(class)),
+            Some(when) if when > want.deadline && !panicked() => {
+                let wait = when.duration_since(now);
+                let shut = class
+                    .candidates
+                    .iter()
+                    .all(|at| !self.slots[*at as usize].is_open());
+                let error = if shut {
+                    self.nobody(class)
+                } else {
+                    Error::new(
+                        ErrorKind::QueueFull,
+                        format!(
+                            "every instance is cooling down or out of budget; the first is free in {} s, after the deadline",
+                            wait.as_secs_f64().ceil()
+                        ),
+                    )
+                };
+                Some(error.with_retry_after(wait))
+            }
+            Some(_) if self.queue.len() >= self.settings.queue_limit => {
+                let wait = self.expected_wait(class).unwrap_or(Duration::from_secs(1));
+                Some(
+                    Error::new(
+                        ErrorKind::QueueFull,
+                        format!("{} requests are waiting already", self.queue.len()),
+                    )
+                    .with_retry_after(wait),
+                )
+            }
+            Some(_) => None,
+        }
+    }
+
+    /// Refuses one who would wait past the deadline by all that is known.
+    fn too_long(&self, place: Place, class: usize, now: Instant) -> Option<Error> {
+        let deadline = self.queue.get(place)?.deadline;
+        let wait = self.expected_wait(&self.classes[class])?;
+        // Estimates are rough: refuse only when it is off by half.
+        (now + wait.mul_f64(0.67) > deadline).then(|| {
+            Error::new(
+                ErrorKind::QueueFull,
+                format!(
+                    "{} requests are waiting; the wait would be about {} s, longer than the deadline",
+                    self.queue.len(),
+                    wait.as_secs()
+                ),
+            )
+            .with_retry_after(wait)
+        })
+    }
+
+    /// Estimates the wait of the next one in the queue of this class: those ahead, times the mean hold, over permits.
+    fn expected_wait(&self, class: &Class) -> Option<Duration> {
+        if self.ends < FEWEST_ENDS {
+            return None;
+        }
+        let permits: u32 = class
+            .candidates
+            .iter()
+            .filter(|at| self.gates[**at as usize].open)
+            .map(|at| self.standings[*at as usize].permits)
+            .sum();
+        let ahead = self.queue.len() as f64;
+        Some(Duration::from_secs_f64(
+            (ahead * self.hold / f64::from(permits.max(1))).min(86_400.0),
+        ))
+    }
+
+    /// Says why nobody can answer, by name.
+    pub(super) fn nobody(&self, class: &Class) -> Error {
+        let mut why: Vec<String> = class
+            .candidates
+            .iter()
+            .map(|at| {
+                let slot = &self.slots[*at as usize];
+                let reason = match (&slot.held, slot.enabled, slot.draining) {
+                    (Some((kind, _)), _, _) => kind.words(),
+                    (None, false, _) => "off",
+                    (None, true, true) => "draining",
+                    (None, true, false) if slot.standby => "standby",
+                    (None, true, false) => "lacks the model",
+                };
+                format!("{} {reason}", slot.settings.name)
+            })
+            .collect();
+        const MOST: usize = 6;
+        if why.len() > MOST {
+            let more = why.len() - MOST;
+            why.truncate(MOST);
+            why.push(format!("{more} more"));
+        }
+        Error::new(ErrorKind::NoInstance, why.join(", "))
+    }
+
+    pub(super) fn unknown_instance(&self, name: &InstanceName) -> Error {
+        let known: Vec<&str> = self
+            .slots
+            .iter()
+            .filter(|slot| !slot.removed)
+            .map(|slot| slot.settings.name.as_str())
+            .collect();
+        Error::new(
+            ErrorKind::Config,
+            format!(
+                "unknown instance '{name}'; known instances: {}",
+                known.join(", ")
+            ),
+        )
+    }
+
+    fn end_holds(&mut self, now: Instant) {
+        for at in 0..self.slots.len() {
+            if self.slots[at].held.is_some() && self.slots[at].end_hold(now) {
+                self.refresh(at, now);
+            }
+        }
+    }
+
+    fn remember_warm(&mut self, conversation: String, at: u32) {
+        const MOST_CONVERSATIONS: usize = 4_096;
+        if self.warm.len() >= MOST_CONVERSATIONS && !self.warm.contains_key(&conversation) {
+            // Bounded, not exact: forgetting half now and then costs a cache miss each.
+            let mut keep = false;
+            self.warm.retain(|_, _| {
+                keep = !keep;
+                keep
+            });
+        }
+        self.warm.insert(conversation, at);
+    }
+
+    /// Takes expected times anew, ten times a second at most: a choice then only reads numbers.
+    fn take_scores(&mut self, now: Instant) {
+        if self
+            .fleet_at
+            .is_some_and(|at| now.duration_since(at) < SCORES_EVERY)
+        {
+            return;
+        }
+        self.fleet_at = Some(now);
+        let median = |mut values: Vec<f64>, otherwise: f64| {
+            values.sort_by(f64::total_cmp);
+            values.get(values.len() / 2).copied().unwrap_or(otherwise)
+        };
+        let learned =
+            |what: fn(&super::Slot) -> Option<f64>| self.slots.iter().filter_map(what).collect();
+        let default = Fleet::default();
+        self.fleet.first_token = median(
+            learned(|slot| slot.estimate.learned_first_token()),
+            default.first_token,
+        );
+        self.fleet.seconds_per_token = median(
+            learned(|slot| slot.estimate.learned_pace()),
+            default.seconds_per_token,
+        );
+        for at in 0..self.slots.len() {
+            self.slots[at].estimate.take_live_pace(now);
+            self.rescore(at, now);
+            if self.gates[at].care {
+                self.refresh(at, now);
+            }
+        }
+    }
+
+    pub(super) fn rescore(&mut self, at: usize, now: Instant) {
+        let slot = &mut self.slots[at];
+        while let Some((lease, _)) = slot.unanswered.front()
+            && self
+                .leases
+                .get(lease)
+                .is_none_or(|lease| lease.first_token.is_some())
+        {
+            slot.unanswered.pop_front();
+        }
+        let oldest = slot.unanswered.front().map(|(_, since)| *since);
+        let standing = &mut self.standings[at];
+        standing.expected = slot.estimate.score(oldest, &self.fleet, now) as f32;
+        standing.budget_left = slot.limiter.share_left(now) as f32;
+    }
+}
+
+fn out_of_time(waiter: &Waiter<Pending>, now: Instant) -> Error {
+    Error::new(
+        ErrorKind::Deadline,
+        format!(
+            "no permit was free in {:.0} s",
+            now.duration_since(waiter.since).as_secs_f64()
+        ),
+    )
+}

@@ -1,0 +1,206 @@
+//! The one queue: interactive before batch, fair between callers, bounded, with deadlines.
+//!
+//! Fairness is start-time fair queueing: each waiter gets a tag, one more than its caller's last tag or than the tag
+//! that was served last, whichever is larger. A caller with a thousand waiters thus takes turns with one that has
+//! a single one. The order is a static key, so nothing is re-sorted.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+use tokio::time::Instant;
+
+use crate::base::Priority;
+
+/// The place of a waiter: sorts by urgency, then fairness, then arrival.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) struct Place {
+    priority: Priority,
+    tag: u64,
+    pub(crate) id: u64,
+}
+
+/// Somebody who waits for a permit.
+#[derive(Debug)]
+pub(crate) struct Waiter<T> {
+    pub(crate) since: Instant,
+    pub(crate) deadline: Instant,
+    pub(crate) caller: Option<String>,
+    /// How often somebody behind was served first.
+    pub(crate) bypassed: u32,
+    pub(crate) what: T,
+}
+
+/// The waiters in their order.
+#[derive(Debug)]
+pub(crate) struct Queue<T> {
+    waiters: BTreeMap<Place, Waiter<T>>,
+    deadlines: BTreeSet<(Instant, Place)>,
+    /// The last tag of every caller that has one beyond the served tag.
+    tags: HashMap<Option<String>, u64>,
+    served: u64,
+    next_id: u64,
+}
+
+impl<T> Default for Queue<T> {
+    fn default() -> Self {
+        Self {
+            waiters: BTreeMap::new(),
+            deadlines: BTreeSet::new(),
+            tags: HashMap::new(),
+            served: 0,
+            next_id: 0,
+        }
+    }
+}
+
+impl<T> Queue<T> {
+    pub(crate) fn len(&self) -> usize {
+        self.waiters.len()
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.waiters.is_empty()
+    }
+
+    /// Puts a waiter at its fair place; `again` keeps the tag of one that was served before and comes back.
+    pub(crate) fn push(
+        &mut self,
+        priority: Priority,
+        again: Option<u64>,
+        waiter: Waiter<T>,
+    ) -> Place {
+        let tag = again.unwrap_or_else(|| {
+            let last = self.tags.get(&waiter.caller).copied().unwrap_or(0);
+            let tag = last.max(self.served) + 1;
+            self.tags.insert(waiter.caller.clone(), tag);
+            tag
+        });
+        let place = Place {
+            priority,
+            tag,
+            id: self.next_id,
+        };
+        self.next_id += 1;
+        self.deadlines.insert((waiter.deadline, place));
+        self.waiters.insert(place, waiter);
+        place
+    }
+
+    /// Takes a waiter out because it is served. Gives its tag, to be kept if it comes back.
+    pub(crate) fn serve(&mut self, place: Place) -> Option<(Waiter<T>, u64)> {
+        let waiter = self.remove(place)?;
+        self.served = self.served.max(place.tag);
+        let served = self.served;
+        if self.tags.len() > 64 {
+            self.tags.retain(|_, tag| *tag > served);
+        }
+        Some((waiter, place.tag))
+    }
+
+    /// Takes a waiter out because it left.
+    pub(crate) fn remove(&mut self, place: Place) -> Option<Waiter<T>> {
+        let waiter = self.waiters.remove(&place)?;
+        self.deadlines.remove(&(waiter.deadline, place));
+        if self.waiters.is_empty() {
+            self.tags.clear();
+        }
+        Some(waiter)
+    }
+
+    /// Returns the first waiter behind `after`.
+    pub(crate) fn behind(&self, after: Option<Place>) -> Option<(Place, &Waiter<T>)> {
+        use std::ops::Bound::{Excluded, Unbounded};
+        let from = after.map_or(Unbounded, Excluded);
+        self.waiters
+            .range((from, Unbounded))
+            .next()
+            .map(|(place, waiter)| (*place, waiter))
+    }
+
+    pub(crate) fn get(&self, place: Place) -> Option<&Waiter<T>> {
+        self.waiters.get(&place)
+    }
+
+    pub(crate) fn get_mut(&mut self, place: Place) -> Option<&mut Waiter<T>> {
+        self.waiters.get_mut(&place)
+    }
+
+    /// Returns the first deadline.
+    pub(crate) fn first_deadline(&self) -> Option<Instant> {
+        self.deadlines.first().map(|(deadline, _)| *deadline)
+    }
+
+    /// Returns one whose deadline has passed.
+    pub(crate) fn expired(&self, now: Instant) -> Option<Place> {
+        let (deadline, place) = self.deadlines.first()?;
+        (*deadline <= now).then_some(*place)
+    }
+
+    /// Returns since when the oldest waits.
+    pub(crate) fn oldest(&self) -> Option<Instant> {
+        self.waiters.values().map(|waiter| waiter.since).min()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    fn waiter(now: Instant, caller: &str) -> Waiter<String> {
+        Waiter {
+            since: now,
+            deadline: now + Duration::from_secs(60),
+            caller: Some(caller.to_owned()),
+            bypassed: 0,
+            what: caller.to_owned(),
+        }
+    }
+
+    fn drain(queue: &mut Queue<String>) -> String {
+        let mut order = String::new();
+        while let Some((place, _)) = queue.behind(None) {
+            order.push_str(&queue.serve(place).unwrap().0.what);
+        }
+        order
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_caller_with_many_takes_turns_with_one_that_has_few() {
+        let now = Instant::now();
+        let mut queue = Queue::default();
+        for _ in 0..5 {
+            queue.push(Priority::Interactive, None, waiter(now, "a"));
+        }
+        for _ in 0..2 {
+            queue.push(Priority::Interactive, None, waiter(now, "b"));
+        }
+        assert_eq!(drain(&mut queue), "ababaaa");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn interactive_goes_before_batch_and_one_that_comes_back_keeps_its_place() {
+        let now = Instant::now();
+        let mut queue = Queue::default();
+        queue.push(Priority::Batch, None, waiter(now, "x"));
+        let place = queue.push(Priority::Interactive, None, waiter(now, "a"));
+        queue.push(Priority::Interactive, None, waiter(now, "a"));
+        let (mut back, tag) = queue.serve(place).unwrap();
+        back.what = "A".to_owned();
+        queue.push(Priority::Interactive, Some(tag), back);
+        assert_eq!(drain(&mut queue), "Aax");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn deadlines_come_in_order() {
+        let now = Instant::now();
+        let mut queue = Queue::default();
+        let mut late = waiter(now, "a");
+        late.deadline += Duration::from_secs(5);
+        queue.push(Priority::Interactive, None, late);
+        let early = queue.push(Priority::Batch, None, waiter(now, "b"));
+        assert_eq!(queue.first_deadline(), Some(now + Duration::from_secs(60)));
+        assert_eq!(queue.expired(now), None);
+        assert_eq!(queue.expired(now + Duration::from_secs(60)), Some(early));
+    }
+}
