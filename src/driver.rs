@@ -8,7 +8,7 @@ mod attempt;
 mod callbacks;
 mod hedge;
 mod input;
-mod retry;
+pub(crate) mod retry;
 mod run;
 mod tending;
 

@@ -72,6 +72,8 @@ pub mod prices;
 pub mod provider;
 #[cfg(feature = "sim")]
 pub mod sim;
+#[cfg(feature = "cli")]
+pub mod simulate;
 pub mod wire;
 
 pub use base::{

@@ -186,7 +186,7 @@ impl App {
         Figures {
             scope: self.metrics.scope.clone(),
             window: self.metrics.window(),
-            buckets: self.metrics.columns.clamp(1, 240),
+            buckets: self.metrics.buckets(),
         }
     }
 

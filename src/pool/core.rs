@@ -53,6 +53,8 @@ pub(crate) struct Want {
     pub(crate) tried: Vec<u32>,
     /// The fairness tag from the first time, for one that comes back.
     pub(crate) tag: Option<u64>,
+    /// The caller's own number for it, handed to the strategy.
+    pub(crate) request: u64,
 }
 
 impl Want {
@@ -71,6 +73,7 @@ impl Want {
             deadline,
             tried: Vec::new(),
             tag: None,
+            request: 0,
         }
     }
 }
@@ -279,6 +282,12 @@ impl Core {
         let at = self.slots.len() - 1;
         self.known_states[at] = self.state_of(at, now);
         Ok(())
+    }
+
+    /// Lets somebody else than a known strategy choose, for requests without a route.
+    #[cfg(feature = "cli")]
+    pub(crate) fn choose_by(&mut self, strategy: Box<dyn Strategy>) {
+        self.balancing[0].state = strategy;
     }
 
     /// Finds an instance's position by name.

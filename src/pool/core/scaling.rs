@@ -156,6 +156,7 @@ mod tests {
             deadline: now + Duration::from_secs(600),
             tried: Vec::new(),
             tag: None,
+            request: 0,
         };
         let Admission::Granted(first) = core.acquire(want(now), now) else {
             panic!()
