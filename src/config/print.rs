@@ -132,10 +132,36 @@ impl Printer<'_> {
         }
         for (field, value) in &values {
             if let Value::Table(inner) = value {
-                let path = format!("{name}.{field}");
-                self.line(&format!("[{path}]"));
-                for (key, value) in inner {
-                    self.key(&path, key, value, None);
+                self.table(&format!("{name}.{field}"), inner);
+            }
+        }
+    }
+
+    /// Writes a table within a section, and the tables within it below its keys.
+    fn table(&mut self, path: &str, table: &toml::Table) {
+        self.line(&format!("[{path}]"));
+        let tables_of = |value: &Value| -> Vec<toml::Table> {
+            let array = value.as_array().map_or(&[][..], Vec::as_slice);
+            array.iter().filter_map(Value::as_table).cloned().collect()
+        };
+        let (plain, nested): (Vec<_>, Vec<_>) = table
+            .iter()
+            .partition(|(_, value)| !value.is_table() && tables_of(value).is_empty());
+        // What was set as a whole has one origin for all that is in it.
+        let whole = self.config.origins.get(path).map(ToString::to_string);
+        for (key, value) in plain {
+            self.key(path, key, value, whole.as_deref());
+        }
+        for (field, value) in nested {
+            let path = format!("{path}.{field}");
+            if let Value::Table(inner) = value {
+                self.table(&path, inner);
+            }
+            let whole = self.config.origins.get(&path).map(ToString::to_string);
+            for inner in tables_of(value) {
+                self.line(&format!("[[{path}]]"));
+                for (key, value) in &inner {
+                    self.key(&path, key, value, whole.as_deref());
                 }
             }
         }
