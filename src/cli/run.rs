@@ -109,7 +109,7 @@ impl Job<'_> {
                 let style = Style::of(&io::stdout(), env);
                 check::write_table(&checked, self.out, style)?;
             }
-            Ok::<bool, Failure>(checked.iter().all(check::Checked::is_well))
+            Ok::<bool, Failure>(checked.iter().all(check::Checked::is_as_wanted))
         };
         if in_runtime(asked)? {
             Ok(())
