@@ -41,7 +41,7 @@ pub struct BreakerSettings {
     pub open_at_most: Duration,
     /// First tokens in a row, each five times slower than the other instances' median, that open it.
     pub slow_first_tokens: u32,
-    /// After it closed again, permits grow to their full number over this time.
+    /// After it closed again, permits grow to their full number over this time, or sooner: by one for each first token.
     #[serde(with = "humantime_serde")]
     pub slow_start: Duration,
 }
@@ -90,6 +90,8 @@ pub(crate) struct Pass {
     generation: u64,
     /// Whether it is the one probe.
     pub(crate) probe: bool,
+    /// Whether its first token has been counted as a success.
+    answered: bool,
 }
 
 /// The breaker of one instance.
@@ -106,6 +108,8 @@ pub(crate) struct Breaker {
     /// Openings in a row without a minute of peace between.
     streak: u32,
     closed_at: Option<Instant>,
+    /// First tokens since then, halved by each failure: what slow start goes by.
+    proven: u32,
     opened: u64,
 }
 
@@ -129,6 +133,7 @@ impl Breaker {
             slow_in_a_row: 0,
             streak: 0,
             closed_at: None,
+            proven: 0,
             opened: 0,
         }
     }
@@ -183,10 +188,14 @@ impl Breaker {
         Pass {
             generation: self.generation,
             probe,
+            answered: false,
         }
     }
 
-    /// Takes the first token of a request: what a probe waits for. Tells whether it closed the breaker.
+    /// Takes the first token of a request: what a probe waits for, and what counts as a success. Tells whether it closed
+    /// the breaker.
+    ///
+    /// The end of a stream would come too late: answers that began before a failure would hide it for a minute.
     pub(crate) fn first_token(&mut self, pass: &mut Pass, now: Instant) -> bool {
         if pass.generation != self.generation {
             return false;
@@ -197,6 +206,7 @@ impl Breaker {
                 // Its later end still counts, in the new life of the instance.
                 pass.generation = self.generation;
                 pass.probe = false;
+                self.count_success(pass, now);
                 true
             }
             // In a panic an open instance was tried and answered: it is well, through half-open to closed.
@@ -205,9 +215,23 @@ impl Breaker {
                 self.state = BreakerState::HalfOpen { probing: true };
                 self.close(now);
                 pass.generation = self.generation;
+                self.count_success(pass, now);
                 true
             }
-            BreakerState::Closed | BreakerState::Forced => false,
+            BreakerState::Closed => {
+                self.count_success(pass, now);
+                false
+            }
+            BreakerState::Forced => false,
+        }
+    }
+
+    fn count_success(&mut self, pass: &mut Pass, now: Instant) {
+        if !pass.answered {
+            pass.answered = true;
+            self.consecutive_halves = 0;
+            self.bucket(now).ok += 1;
+            self.proven = self.proven.saturating_add(1);
         }
     }
 
@@ -215,10 +239,6 @@ impl Breaker {
     pub(crate) fn success(&mut self, mut pass: Pass, now: Instant) {
         // An answer without a first token (an empty but proper one) is as good.
         self.first_token(&mut pass, now);
-        if pass.generation == self.generation && self.is_closed() {
-            self.consecutive_halves = 0;
-            self.bucket(now).ok += 1;
-        }
     }
 
     /// Takes a failure; `halves` is 2 for a whole one and 1 for half. Tells whether it opened the breaker.
@@ -236,6 +256,7 @@ impl Breaker {
             BreakerState::Closed => {
                 self.consecutive_halves += halves;
                 self.bucket(now).failed_halves += halves;
+                self.proven /= 2;
                 if self.consecutive_halves >= 2 * self.settings.consecutive_failures
                     || self.rate_is_low(now)
                 {
@@ -318,16 +339,21 @@ impl Breaker {
         self.opened
     }
 
-    /// Returns the share of the permits that slow start allows now, 0 to 1.
-    pub(crate) fn slow_start_share(&self, now: Instant) -> f64 {
+    /// Returns how many of the permits slow start allows now: a share that grows with time, or as many as first tokens
+    /// have proven, and one more. By time alone a recovered instance would stand half idle for half a minute, while
+    /// others wait.
+    pub(crate) fn slow_start(&self, permits: usize, now: Instant) -> usize {
         let Some(closed_at) = self.closed_at else {
-            return 1.0;
+            return permits;
         };
         let ramp = self.settings.slow_start.as_secs_f64();
-        if ramp <= 0.0 {
-            return 1.0;
+        let passed = now.duration_since(closed_at).as_secs_f64();
+        if passed >= ramp {
+            return permits;
         }
-        (now.duration_since(closed_at).as_secs_f64() / ramp).clamp(0.1, 1.0)
+        let by_time = (permits as f64 * (passed / ramp).max(0.1)).ceil() as usize;
+        let by_proof = self.proven as usize + 1;
+        by_time.max(by_proof).min(permits)
     }
 
     /// Tells whether something failed lately: any failure in a row, or in the window.
@@ -341,6 +367,7 @@ impl Breaker {
         self.state = BreakerState::Closed;
         self.consecutive_halves = 0;
         self.slow_in_a_row = 0;
+        self.proven = 0;
         self.buckets = [Bucket::default(); BUCKETS];
         self.closed_at = Some(now);
     }
@@ -451,7 +478,48 @@ mod tests {
         assert!(breaker.first_token(&mut probe, later));
         assert!(breaker.is_closed() && breaker.admits(later));
         breaker.success(probe, later);
-        assert!(breaker.slow_start_share(later + Duration::from_secs(15)) < 0.6);
+        assert_eq!(breaker.slow_start(40, later + Duration::from_secs(15)), 20);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn slow_start_is_as_quick_as_first_tokens_come_and_a_failure_halves_it() {
+        let now = Instant::now();
+        let mut breaker = opened(now);
+        let later = now + Duration::from_secs(10);
+        let mut probe = breaker.pass(later);
+        breaker.first_token(&mut probe, later);
+        assert_eq!(breaker.slow_start(16, later), 2, "the probe has proven one");
+        for _ in 0..7 {
+            let mut pass = breaker.pass(later);
+            breaker.first_token(&mut pass, later);
+            breaker.success(pass, later);
+        }
+        assert_eq!(breaker.slow_start(16, later), 9);
+        let pass = breaker.pass(later);
+        breaker.failure(pass, 2, later, &mut rng());
+        assert_eq!(breaker.slow_start(16, later), 5);
+        assert_eq!(breaker.slow_start(4, later), 4, "never more than there are");
+        let end = later + Duration::from_secs(30);
+        assert_eq!(breaker.slow_start(16, end), 16);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn answers_that_began_before_the_failures_do_not_hide_them() {
+        let now = Instant::now();
+        let mut breaker = Breaker::new(BreakerSettings::default(), now);
+        let mut running: Vec<Pass> = (0..4).map(|_| breaker.pass(now)).collect();
+        for pass in &mut running {
+            breaker.first_token(pass, now);
+        }
+        let later = now + Duration::from_secs(40);
+        for streaming in running {
+            let pass = breaker.pass(later);
+            breaker.failure(pass, 2, later, &mut rng());
+            breaker.success(streaming, later);
+        }
+        assert!(breaker.is_closed());
+        let pass = breaker.pass(later);
+        assert!(breaker.failure(pass, 2, later, &mut rng()), "five in a row");
     }
 
     #[tokio::test(start_paused = true)]
