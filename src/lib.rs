@@ -22,7 +22,7 @@
 //!     reach.base_url = Some(found.base_url.clone());
 //!     reach.key = found.key.clone().map(Into::into);
 //!     let mut settings = InstanceSettings::new(&found.name, found.provider_type);
-//!     settings.models = vec![found.model.clone()];
+//!     settings.models = found.models.clone();
 //!     instances.push(InstanceSpec { settings, strategy: provider::build(reach, &http)? });
 //! }
 //! let driver = LlmModelDriver::new(Settings::default(), Vec::new(), instances)?;
