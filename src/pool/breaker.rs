@@ -8,6 +8,10 @@
 //!     └───────────────────────────────────────────────── HalfOpen(probe)
 //! ```
 //!
+//! The probe's first token closes it, for an answer's end may be minutes away; but until one answer has come to its
+//! proper end since, a single failure opens it again. An instance that breaks off every answer half-way is therefore
+//! met by one request each open time and not by five.
+//!
 //! What began before a transition changes nothing (generations). A probe that is cancelled gives its place back.
 //! The open time doubles from 5 s to 60 s, with jitter of up to a quarter, and starts anew after a minute without
 //! another opening. Figures and sources: nginx, Finagle and linkerd's failure accrual, gobreaker's generations.
@@ -106,6 +110,8 @@ pub(crate) struct Breaker {
     /// Openings in a row without a minute of peace between.
     streak: u32,
     closed_at: Option<Instant>,
+    /// Closed by a first token, and no answer has come to its proper end since.
+    unproven: bool,
     opened: u64,
 }
 
@@ -129,6 +135,7 @@ impl Breaker {
             slow_in_a_row: 0,
             streak: 0,
             closed_at: None,
+            unproven: false,
             opened: 0,
         }
     }
@@ -217,6 +224,7 @@ impl Breaker {
         self.first_token(&mut pass, now);
         if pass.generation == self.generation && self.is_closed() {
             self.consecutive_halves = 0;
+            self.unproven = false;
             self.bucket(now).ok += 1;
         }
     }
@@ -236,7 +244,8 @@ impl Breaker {
             BreakerState::Closed => {
                 self.consecutive_halves += halves;
                 self.bucket(now).failed_halves += halves;
-                if self.consecutive_halves >= 2 * self.settings.consecutive_failures
+                if self.unproven
+                    || self.consecutive_halves >= 2 * self.settings.consecutive_failures
                     || self.rate_is_low(now)
                 {
                     self.open(now, rng);
@@ -343,6 +352,7 @@ impl Breaker {
         self.slow_in_a_row = 0;
         self.buckets = [Bucket::default(); BUCKETS];
         self.closed_at = Some(now);
+        self.unproven = true;
     }
 
     fn open(&mut self, now: Instant, rng: &mut impl Rng) {
@@ -452,6 +462,22 @@ mod tests {
         assert!(breaker.is_closed() && breaker.admits(later));
         breaker.success(probe, later);
         assert!(breaker.slow_start_share(later + Duration::from_secs(15)) < 0.6);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn after_a_probe_one_failure_opens_it_again_until_an_answer_came_to_its_end() {
+        let now = Instant::now();
+        let mut breaker = opened(now);
+        let later = now + Duration::from_secs(10);
+        let mut probe = breaker.pass(later);
+        breaker.first_token(&mut probe, later);
+        assert!(breaker.failure(probe, 2, later, &mut rng()), "cut half-way");
+        let again = later + Duration::from_secs(20);
+        let mut probe = breaker.pass(again);
+        breaker.first_token(&mut probe, again);
+        breaker.success(probe, again);
+        let pass = breaker.pass(again);
+        assert!(!breaker.failure(pass, 2, again, &mut rng()));
     }
 
     #[tokio::test(start_paused = true)]
