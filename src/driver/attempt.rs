@@ -79,6 +79,11 @@ impl Running {
         self.lease.as_ref().map(Lease::at)
     }
 
+    /// Tells whether it finds out if its instance is well again.
+    pub(super) fn is_probe(&self) -> bool {
+        self.lease.as_ref().is_some_and(Lease::is_probe)
+    }
+
     /// Returns the provider type of its instance.
     pub(super) fn provider_type(&self) -> ProviderType {
         self.provider_type
