@@ -92,18 +92,20 @@ pub fn load(env: &Env, flags: &Flags) -> Result<Config, Problems> {
 }
 
 /// Reads `[prices."model"]`: US dollars for a million tokens.
-fn read_prices(
-    file: &mut Table<'_>,
-    findings: &mut Findings,
-) -> BTreeMap<String, PriceSettings> {
+fn read_prices(file: &mut Table<'_>, findings: &mut Findings) -> BTreeMap<String, PriceSettings> {
     let Some(given) = file.take::<BTreeMap<String, PriceSettings>>("prices", findings) else {
         return BTreeMap::new();
     };
     for (model, price) in &given.value {
         let all = [Some(price.input), Some(price.output), price.cached];
-        if all.into_iter().flatten().any(|price| !price.is_finite() || price < 0.0) {
+        if all
+            .into_iter()
+            .flatten()
+            .any(|price| !price.is_finite() || price < 0.0)
+        {
             let problem = given.problem(format!("the price of '{model}' is below zero"));
-            findings.push(problem.with_right("US dollars for a million tokens, such as input = 0.4"));
+            findings
+                .push(problem.with_right("US dollars for a million tokens, such as input = 0.4"));
         }
     }
     given.value

@@ -1,4 +1,7 @@
 //! All integration tests, in one binary.
 
 mod config;
+mod driver;
+mod faults;
 mod layers;
+mod support;
