@@ -39,6 +39,7 @@ impl Rig {
         http: &Http,
         mut change: impl FnMut(&mut Spec),
     ) -> Self {
+        allow_many_sockets();
         let server = Server::start(Settings {
             seed: 1,
             instances: profiles,
@@ -161,6 +162,17 @@ async fn read(driver: &LlmModelDriver, request: ChatRequest) -> Told {
     }
     told.outcome = Ok(answer.into_response());
     told
+}
+
+/// Both ends of every connection are in this process, and many systems allow 1,024 files at first.
+fn allow_many_sockets() {
+    use rustix::process::{Resource, getrlimit, setrlimit};
+    const ENOUGH: u64 = 8_192;
+    let mut limit = getrlimit(Resource::Nofile);
+    if limit.current.is_some_and(|current| current < ENOUGH) {
+        limit.current = Some(limit.maximum.map_or(ENOUGH, |most| most.min(ENOUGH)));
+        setrlimit(Resource::Nofile, limit).unwrap();
+    }
 }
 
 /// Makes the place where clients are kept, without any proxy.

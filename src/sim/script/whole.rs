@@ -6,7 +6,9 @@ use axum::http::header::CONTENT_LENGTH;
 use bytes::Bytes;
 use tokio::time::{Instant, sleep, sleep_until};
 
-use super::{Encoder, Fault, Frames, MARK, Script, TRICKLE, break_off, encode, frames, not_utf8};
+use super::{
+    Encoder, Fault, Frames, MARK, NOT_UTF8, Script, TRICKLE, break_off, encode, frames, replaced,
+};
 use crate::base::{Chunk, FinishReason};
 
 impl Script {
@@ -71,7 +73,7 @@ impl Script {
             }
             Some(Fault::BadUtf8) => {
                 self.end();
-                not_utf8(&document).into()
+                replaced(&document, &NOT_UTF8).into()
             }
             _ => {
                 self.end();
