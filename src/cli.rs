@@ -14,6 +14,7 @@ mod object;
 mod question;
 mod report;
 mod run;
+mod simulate;
 mod start;
 mod style;
 mod table;

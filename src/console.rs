@@ -10,7 +10,7 @@
 
 mod action;
 mod app;
-mod clipboard;
+pub mod clipboard;
 pub mod composer;
 mod effect;
 mod event;
@@ -20,6 +20,8 @@ mod settings;
 mod state;
 pub mod term_env;
 mod terminal;
+#[cfg(test)]
+mod tests;
 pub mod text;
 pub mod theme;
 pub mod view;

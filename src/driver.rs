@@ -8,8 +8,9 @@ mod attempt;
 mod callbacks;
 mod hedge;
 mod input;
-mod retry;
+pub(crate) mod retry;
 mod run;
+mod tending;
 
 #[cfg(test)]
 mod tests;
@@ -92,6 +93,7 @@ struct Known {
     name: InstanceName,
     provider_type: ProviderType,
     base_url: String,
+    probe_every: Option<Duration>,
 }
 
 impl LlmModelDriver {
@@ -119,6 +121,7 @@ impl LlmModelDriver {
                 name: instance.settings.name.clone(),
                 provider_type: instance.settings.provider_type,
                 base_url: instance.settings.base_url.clone(),
+                probe_every: instance.settings.probe_every,
             })
             .collect();
         for instance in &mut instances {
@@ -148,7 +151,7 @@ impl LlmModelDriver {
             seed,
             events.clone(),
         )?;
-        Ok(Self(Arc::new(Shared {
+        let driver = Self(Arc::new(Shared {
             balancer,
             strategies,
             known,
@@ -161,7 +164,9 @@ impl LlmModelDriver {
             events,
             started: now,
             next_request: AtomicU64::new(1),
-        })))
+        }));
+        tending::start(&driver.0);
+        Ok(driver)
     }
 
     /// Sends a chat. Nothing happens until the stream is polled; dropping it cancels the request, closes the upstream

@@ -14,15 +14,15 @@
 //! use llmdeck::provider::{self, Http, HttpSettings};
 //! use llmdeck::{LlmModelDriver, sim};
 //!
-//! let server = sim::Server::start(sim::demo()).await?;
+//! let server = sim::Server::start(sim::demo())?;
 //! let http = Http::new(HttpSettings::default())?;
 //! let mut instances = Vec::new();
 //! for found in server.instances() {
-//!     let mut reach = provider::Settings::new(&found.name, found.provider_type);
-//!     reach.base_url = Some(found.base_url.clone());
-//!     reach.key = found.key.clone().map(Into::into);
-//!     let mut settings = InstanceSettings::new(&found.name, found.provider_type);
-//!     settings.models = found.models.clone();
+//!     let mut reach = provider::Settings::new(found.name.as_str(), found.provider_type);
+//!     reach.base_url = Some(found.base_url);
+//!     reach.key = found.key.map(Into::into);
+//!     let mut settings = InstanceSettings::new(found.name.as_str(), found.provider_type);
+//!     settings.models = found.models;
 //!     instances.push(InstanceSpec { settings, strategy: provider::build(reach, &http)? });
 //! }
 //! let driver = LlmModelDriver::new(Settings::default(), Vec::new(), instances)?;
@@ -72,6 +72,8 @@ pub mod prices;
 pub mod provider;
 #[cfg(feature = "sim")]
 pub mod sim;
+#[cfg(feature = "cli")]
+pub mod simulate;
 pub mod wire;
 
 pub use base::{

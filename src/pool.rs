@@ -6,6 +6,7 @@ mod breaker;
 pub(crate) mod core;
 mod estimate;
 mod queue;
+mod scaler;
 pub mod strategy;
 
 use std::time::Duration;
@@ -19,6 +20,8 @@ pub use adaptive::AdaptiveSettings;
 pub(crate) use balancer::Lease;
 pub use balancer::LlmLoadBalancer;
 pub use breaker::BreakerSettings;
+pub(crate) use core::Scaled;
+pub use scaler::ScalingSettings;
 pub use strategy::StrategyKind;
 
 /// How the pool as a whole behaves.
@@ -34,6 +37,8 @@ pub struct Settings {
     pub deadline: Duration,
     /// When an instance is taken out for failing.
     pub breaker: BreakerSettings,
+    /// When standby instances join and leave.
+    pub scaling: ScalingSettings,
 }
 
 impl Default for Settings {
@@ -43,6 +48,7 @@ impl Default for Settings {
             queue_limit: 256,
             deadline: Duration::from_secs(60),
             breaker: BreakerSettings::default(),
+            scaling: ScalingSettings::default(),
         }
     }
 }
@@ -68,6 +74,8 @@ pub struct InstanceSettings {
     pub price: Option<f64>,
     /// Whether it waits until the scaler calls it.
     pub standby: bool,
+    /// How often it is asked whether it is there, for as long as the program runs; `None` for never.
+    pub probe_every: Option<Duration>,
     /// Whether its permits adapt, and within what.
     pub adaptive: Option<AdaptiveSettings>,
     /// What it allows.
@@ -103,6 +111,7 @@ impl InstanceSettings {
             tier: 0,
             price: None,
             standby: false,
+            probe_every: None,
             adaptive: None,
             limits: limit::Settings::default(),
         }

@@ -6,6 +6,7 @@ use clap::{Args, Parser, Subcommand};
 
 use crate::base::{InstanceName, ProviderType, RouteName, Target};
 use crate::config::Flags;
+use crate::simulate::Chooser;
 
 /// One console, driver and gateway for language models that live in several places.
 ///
@@ -52,6 +53,8 @@ pub enum Command {
         #[command(subcommand)]
         command: ConfigCommand,
     },
+    /// Compare balancing strategies on a simulated fleet, in virtual time
+    Simulate(SimulateArgs),
 }
 
 /// How the embedded pool is used.
@@ -151,6 +154,42 @@ pub enum ConfigCommand {
     Path,
     /// Check the config, and ask nobody (the same as 'check --offline')
     Check,
+}
+
+/// What to simulate.
+#[derive(Clone, Debug, Default, Args)]
+pub struct SimulateArgs {
+    /// A scenario file, or the name of a scenario that comes with the program
+    #[arg(default_value = "het8")]
+    pub scenario: String,
+
+    /// Compare only these strategies; 'oracle' knows everything and is what none can beat by much
+    #[arg(long, value_name = "NAME", value_delimiter = ',')]
+    pub strategy: Vec<Chooser>,
+
+    /// Offer this much, in percent of what the healthy fleet can do
+    #[arg(long, value_name = "PERCENT", value_delimiter = ',', value_parser = load)]
+    pub load: Vec<f64>,
+
+    /// Repeat with so many different seeds
+    #[arg(long, value_name = "COUNT")]
+    pub seeds: Option<u64>,
+
+    /// Measure about so many requests in each run, instead of the scenario's time
+    #[arg(long, value_name = "COUNT")]
+    pub requests: Option<u64>,
+
+    /// Use so many instances: those of the scenario in turn
+    #[arg(long, value_name = "COUNT")]
+    pub instances: Option<usize>,
+
+    /// Print JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+fn load(text: &str) -> Result<f64, String> {
+    number(text.trim_end_matches('%'), 1.0, 1000.0)
 }
 
 fn rate(text: &str) -> Result<f64, String> {

@@ -66,7 +66,7 @@ impl Failure {
                 if problems.file().is_some() {
                     writeln!(
                         err,
-                        "{hint} config.example.toml shows every key; 'llmdeck check --offline' checks again"
+                        "{hint} 'llmdeck check --offline' checks again; 'llmdeck config init --config NEW' writes an example with every key"
                     )?;
                 }
                 Ok(())
@@ -75,7 +75,11 @@ impl Failure {
                 writeln!(err, "{}", style.faint("cancelled"))
             }
             Self::Error(failed) => {
-                writeln!(err, "{error} {failed}")?;
+                match (failed.kind(), failed.instance()) {
+                    // What was typed or configured speaks for itself.
+                    (ErrorKind::Config, None) => writeln!(err, "{error} {}", failed.message())?,
+                    _ => writeln!(err, "{error} {failed}")?,
+                }
                 writeln!(err, "{hint} {}", failed.hint())
             }
             Self::Output(failed) => writeln!(err, "{error} the output cannot be written: {failed}"),

@@ -10,7 +10,7 @@ use super::answer::Screen;
 use super::args::{ChatArgs, CheckArgs, Cli, Command, ConfigCommand};
 use super::report::{Failure, warn};
 use super::style::Style;
-use super::{ask, check, config, face, object, question, start};
+use super::{ask, check, config, face, object, question, simulate, start};
 use crate::base::{Answer, Error, ErrorKind};
 use crate::config::{Config, Env, Found, Place};
 use crate::deck::Deck;
@@ -58,6 +58,7 @@ impl Job<'_> {
             Some(Command::Check(args)) if args.offline => self.config(ConfigCommand::Check),
             Some(Command::Check(args)) => self.check(*args),
             Some(Command::Chat(args)) => self.chat(args),
+            Some(Command::Simulate(args)) => simulate::run(args, self.out, self.err),
             Some(Command::Demo(args)) => self.console(Some(*args)),
             None => self.console(None),
         }

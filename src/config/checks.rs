@@ -57,6 +57,24 @@ pub(super) fn pool(settings: &pool::Settings, findings: &mut Findings) {
             findings.refuse(key, "0", "it is at least 1", right);
         }
     }
+    let scaling = &settings.scaling;
+    if !(0.05..=1.0).contains(&scaling.target) {
+        findings.refuse(
+            "pool.scaling.target",
+            &scaling.target.to_string(),
+            "a share of permits is from 0.05 to 1",
+            "such as 0.7",
+        );
+    }
+    if !scaling.webhook.is_empty() && reqwest::Url::parse(&scaling.webhook).is_err() {
+        // The address may hold a secret, so it is not shown.
+        findings.refuse(
+            "pool.scaling.webhook",
+            "\"...\"",
+            "it is not a URL",
+            "such as https://example.org/hook",
+        );
+    }
     if !(0.0..=1.0).contains(&breaker.success_rate) {
         let value = breaker.success_rate.to_string();
         findings.refuse(
@@ -132,6 +150,11 @@ pub(super) fn monitor(settings: &monitor::Settings, findings: &mut Findings) {
                 "leave it out for the usual one",
             );
         }
+    }
+    for wrong in settings.alerts.nonsense() {
+        let key = format!("monitor.alerts.{}", wrong.key);
+        let right = "leave it out for the usual one";
+        findings.refuse(&key, &wrong.value, wrong.rule, right);
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::path::Path;
+use std::time::Duration;
 
 use reqwest::header::{HeaderName, HeaderValue};
 use secrecy::{ExposeSecret, SecretString};
@@ -92,6 +93,16 @@ pub(super) fn read(
         .map(|given| given.value);
     if let Some(standby) = table.take::<bool>("standby", findings) {
         pool.standby = standby.value;
+    }
+    if let Some(every) = table.take::<String>("probe_every", findings) {
+        match humantime::parse_duration(&every.value) {
+            Ok(every) if every >= Duration::from_secs(1) => pool.probe_every = Some(every),
+            Ok(_) | Err(_) => findings.push(
+                every
+                    .problem("a time between probes is at least a second")
+                    .with_right("such as probe_every = \"30s\""),
+            ),
+        }
     }
     pool.adaptive = table.take("adaptive", findings).map(|given| given.value);
     pool.limits = overlay::fields(pool.limits, &mut table, findings);

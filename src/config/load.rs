@@ -155,12 +155,21 @@ fn read(file: &mut Table<'_>, env: &Env, flags: &Flags, findings: &mut Findings)
         findings,
         |pool: &mut pool::Settings, table, findings| {
             overlay::nested("breaker", &mut pool.breaker, table, findings);
+            overlay::nested("scaling", &mut pool.scaling, table, findings);
         },
     );
     checks::pool(&pool, findings);
     let retry = overlay::section("retry", file, env, findings, |_, _, _| {});
     checks::retry(&retry, findings);
-    let monitor = overlay::section("monitor", file, env, findings, |_, _, _| {});
+    let monitor = overlay::section(
+        "monitor",
+        file,
+        env,
+        findings,
+        |monitor: &mut monitor::Settings, table, findings| {
+            overlay::nested("alerts", &mut monitor.alerts, table, findings);
+        },
+    );
     checks::monitor(&monitor, findings);
     #[cfg(feature = "console")]
     let console = {

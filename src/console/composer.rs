@@ -21,7 +21,7 @@ use self::history::History;
 use self::view::Spot;
 
 /// The most text held, in bytes, pastes included.
-const MOST_BYTES: usize = 8 << 20;
+const MOST_BYTES: usize = if cfg!(test) { 2 << 20 } else { 8 << 20 };
 
 /// A text that is set and larger than that is shown as one word, as a large paste is.
 const MOST_SET_BYTES: usize = 128 << 10;

@@ -104,10 +104,9 @@ where
         leave: None,
     };
     console.draw(terminal)?;
-    console.figures();
     loop {
-        let wake = console.wake();
         let drawing_waits = console.pace.wants() && !host.is_ready();
+        let wake = console.wake(drawing_waits);
         tokio::select! {
             biased;
             Some(signal) = signals.recv() => match signal {
@@ -127,6 +126,8 @@ where
             }
             Some(event) = console.jobs.next(), if !console.jobs.is_empty() => {
                 console.happened(event, host);
+                // Whatever became of it, the picture is another one, or what was expected of it is wrong.
+                console.refresh.heard(Instant::now());
             }
             event = heard.recv(), if deck_speaks => {
                 deck_speaks = console.heard(event, &mut heard, host);
@@ -291,10 +292,10 @@ impl Console {
         Event::Series(Box::new(series), Box::new(minute))
     }
 
-    /// Tells when to wake without anything coming in.
-    fn wake(&self) -> Option<Instant> {
+    /// Tells when to wake without anything coming in. A frame that must wait for the line has no time of its own.
+    fn wake(&self, drawing_waits: bool) -> Option<Instant> {
         [
-            self.pace.deadline(),
+            self.pace.deadline().filter(|_| !drawing_waits),
             self.refresh.deadline(),
             self.app.deadline(),
         ]

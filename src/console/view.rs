@@ -1,11 +1,13 @@
 //! Draws the console: reads the app, writes cells, decides nothing.
 
+mod ascii;
 mod chat;
 mod chrome;
 mod dialog;
 mod footer;
 mod header;
 mod help;
+pub(crate) mod highlight;
 mod layout;
 pub mod markdown;
 mod metrics;
@@ -74,6 +76,9 @@ impl Screen {
             }
             Some(Dialog::Choose(list)) => dialog::choose(frame, area, list, &self.look()),
             None => {}
+        }
+        if self.symbols.ascii {
+            ascii::only(frame.buffer_mut());
         }
         drawn
     }

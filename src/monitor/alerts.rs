@@ -7,6 +7,7 @@
 //! that fires too.
 
 mod burn;
+mod check;
 mod condition;
 mod phase;
 mod settings;
@@ -21,6 +22,7 @@ use super::LlmMonitor;
 use crate::base::{
     AlertChange, AlertState, AlertView, InstanceName, InstanceState, ProviderType, Scope, Severity,
 };
+pub use check::Nonsense;
 use condition::{Finding, Look};
 use phase::{Phase, Times};
 pub use settings::{

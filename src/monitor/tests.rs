@@ -362,7 +362,7 @@ async fn ten_busy_days_take_no_more_memory_than_two() {
     let (monitor, start) = monitor();
     let mut after_two_days = 0;
     let mut seed = 1_u64;
-    for second in (0..10 * 24 * 3600).step_by(5) {
+    for second in (0..10 * 24 * 3600).step_by(20) {
         seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
         // From 0.25 s to 16 s, each doubling as likely as the other.
         let total = 0.25 * (2_f64).powf(6.0 * (seed >> 40) as f64 / (1_u64 << 24) as f64);
@@ -398,4 +398,40 @@ async fn names_that_come_and_go_do_not_pile_up() {
     assert_eq!(monitor.metrics(&instance("i1999"), now).total_requests, 1);
     assert_eq!(monitor.metrics(&instance("i0"), now).total_requests, 0);
     assert!(monitor.memory_bytes() < 30_000_000);
+}
+
+#[tokio::test(start_paused = true)]
+async fn many_threads_tell_and_one_reads_and_nothing_is_lost() {
+    const THREADS: u64 = 4;
+    const EACH: u64 = 2_000;
+    let (monitor, start) = monitor();
+    std::thread::scope(|scope| {
+        for thread in 0..THREADS {
+            let monitor = &monitor;
+            scope.spawn(move || {
+                for number in 0..EACH {
+                    // Threads are not in step, so they come before and after each other's seconds.
+                    let now = start + Duration::from_millis(number * 17 + thread * 700);
+                    tell(monitor, &answered(thread * EACH + number, "a", 1.0), now);
+                }
+            });
+        }
+        let mut before = 0;
+        while before < THREADS * EACH {
+            let now = start + Duration::from_millis(before * 4);
+            let all = monitor.metrics(&Scope::All, now);
+            let ended = all.successful_requests;
+            assert!(ended >= before, "what has ended stays");
+            assert!(all.in_flight <= THREADS);
+            assert_eq!(all.response_time.map_or(0, |times| times.count), ended);
+            monitor.series(&Scope::All, MINUTE, 60, now);
+            before = ended;
+        }
+    });
+    let now = start + secs(40.0);
+    let whole = monitor.metrics(&Scope::All, now);
+    assert_eq!((whole.total_requests, whole.in_flight), (THREADS * EACH, 0));
+    let hour = monitor.window_metrics(&Scope::All, MINUTE * 60, now);
+    assert_eq!(hour.successful_requests, THREADS * EACH);
+    assert_eq!(hour.response_time, whole.response_time);
 }

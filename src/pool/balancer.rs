@@ -12,7 +12,7 @@ use crate::base::{
     Changed, ChatRequest, Command, DeckEvent, Error, InstanceName, ProviderType, RateLimits,
 };
 
-use super::core::{Admission, Core, End, Grant, PoolView, Verdict, Want};
+use super::core::{Admission, Core, End, Grant, PoolView, Scaled, Verdict, Want};
 use super::queue::Place;
 use super::{InstanceSettings, RouteSettings, Settings, StrategyKind};
 
@@ -134,6 +134,21 @@ impl LlmLoadBalancer {
     /// Carries out a command.
     pub(crate) fn command(&self, command: &Command) -> Result<Changed, Error> {
         self.0.with(|core, now| core.command(command, now))
+    }
+
+    /// Tells whether there is anything to scale.
+    pub(crate) fn scales(&self) -> bool {
+        self.0.state.lock().core.scales()
+    }
+
+    /// Lets a standby instance join, or a joined one leave, as the load wants it.
+    pub(crate) fn scale(&self) -> Option<Scaled> {
+        self.0.with(Core::scale)
+    }
+
+    /// Takes the result of an active probe.
+    pub(crate) fn probed(&self, name: &InstanceName, result: Result<(), &Error>) {
+        self.0.with(|core, now| core.probed(name, result, now));
     }
 
     /// Takes the picture of this moment.

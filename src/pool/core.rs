@@ -7,6 +7,7 @@
 mod commands;
 mod dispatch;
 mod ending;
+mod scaling;
 mod slot;
 mod view;
 
@@ -29,10 +30,12 @@ use crate::limit::{Cost, Ticket};
 use super::breaker::Pass;
 use super::estimate::Fleet;
 use super::queue::{Place, Queue};
+use super::scaler::Scaler;
 use super::strategy::{Standing, Strategy, StrategyKind};
 use super::{InstanceSettings, RouteSettings, Settings};
 
 pub(crate) use ending::End;
+pub(crate) use scaling::Scaled;
 pub(crate) use slot::Slot;
 pub(crate) use view::PoolView;
 
@@ -50,6 +53,8 @@ pub(crate) struct Want {
     pub(crate) tried: Vec<u32>,
     /// The fairness tag from the first time, for one that comes back.
     pub(crate) tag: Option<u64>,
+    /// The caller's own number for it, handed to the strategy.
+    pub(crate) request: u64,
 }
 
 impl Want {
@@ -68,6 +73,7 @@ impl Want {
             deadline,
             tried: Vec::new(),
             tag: None,
+            request: 0,
         }
     }
 }
@@ -160,6 +166,7 @@ pub(crate) struct Core {
     leases: HashMap<u64, LeaseState>,
     next_lease: u64,
     warm: HashMap<String, u32>,
+    scaler: Scaler,
     fleet: Fleet,
     fleet_at: Option<Instant>,
     /// Mean time a permit is held, in seconds, and how many ends it stands on.
@@ -225,6 +232,7 @@ impl Core {
             leases: HashMap::new(),
             next_lease: 0,
             warm: HashMap::new(),
+            scaler: Scaler::new(settings.scaling.clone()),
             fleet: Fleet::default(),
             fleet_at: None,
             hold: 0.0,
@@ -276,6 +284,12 @@ impl Core {
         let at = self.slots.len() - 1;
         self.known_states[at] = self.state_of(at, now);
         Ok(())
+    }
+
+    /// Lets somebody else than a known strategy choose, for requests without a route.
+    #[cfg(feature = "cli")]
+    pub(crate) fn choose_by(&mut self, strategy: Box<dyn Strategy>) {
+        self.balancing[0].state = strategy;
     }
 
     /// Finds an instance's position by name.

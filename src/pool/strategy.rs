@@ -54,6 +54,8 @@ pub struct Field<'a> {
     pub eligible: &'a [u32],
     /// The position whose prompt cache is warm for this conversation, if it is known.
     pub warm: Option<u32>,
+    /// The caller's own number for the request, 0 without one; for a chooser that knows more than a driver can.
+    pub request: u64,
 }
 
 impl Field<'_> {

@@ -92,6 +92,16 @@ impl Http {
         Ok(client)
     }
 
+    /// Returns a client for calls that are no provider's: webhooks.
+    pub(crate) fn plain(&self) -> Result<Client, Error> {
+        self.client(Way {
+            connect: Duration::from_secs(5),
+            authorities: None,
+            loopback: false,
+            tls: true,
+        })
+    }
+
     /// Returns `host:port` of the proxy that an address goes through.
     pub(super) fn proxy_of(&self, url: &Url, loopback: bool) -> Option<String> {
         if loopback {

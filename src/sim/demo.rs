@@ -158,6 +158,14 @@ mod tests {
     }
 
     #[test]
+    fn the_text_about_the_demo_names_every_instance() {
+        let text = include_str!("texts/demo.md");
+        for profile in demo().instances {
+            assert!(text.contains(&format!("**{}**", profile.name)));
+        }
+    }
+
+    #[test]
     fn without_any_retry_most_requests_would_succeed_but_not_all() {
         let demo = demo();
         let success = |profile: &InstanceProfile| {

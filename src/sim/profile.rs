@@ -135,6 +135,14 @@ impl InstanceProfile {
         self.faults.iter().map(|fault| fault.share).sum()
     }
 
+    /// Returns the speed of an answer that would have the speed `alone`, beside `others`.
+    pub(super) fn speed_beside(&self, alone: f64, others: usize) -> f64 {
+        let load = self
+            .concurrency
+            .map_or(0.0, |slots| others as f64 / slots.max(1) as f64);
+        alone / (1.0 + self.slowdown * load)
+    }
+
     fn validate(&self) -> Result<(), Error> {
         if self.name.as_str().is_empty() {
             return Err(self.wrong("name is empty"));
@@ -344,6 +352,19 @@ mod tests {
             .count();
         assert!((4_800..5_200).contains(&below), "{below}");
         assert_eq!(Spread::exactly(7.0).sample(&mut chance), 7.0);
+    }
+
+    #[test]
+    fn others_slow_an_answer_down_by_their_share_of_the_slots() {
+        let profile = InstanceProfile {
+            slowdown: 0.5,
+            concurrency: Some(4),
+            ..InstanceProfile::default()
+        };
+        assert_eq!(profile.speed_beside(90.0, 0), 90.0);
+        assert_eq!(profile.speed_beside(90.0, 1), 80.0);
+        assert_eq!(profile.speed_beside(90.0, 4), 60.0);
+        assert_eq!(InstanceProfile::default().speed_beside(90.0, 99), 90.0);
     }
 
     #[test]

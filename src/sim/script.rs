@@ -265,12 +265,8 @@ impl Script {
 
     /// Returns the time between two tokens now: others slow it down.
     fn gap(&self) -> Duration {
-        let others = self.slot.as_ref().map_or(0, Slot::others) as f64;
-        let profile = &self.instance.profile;
-        let load = profile
-            .concurrency
-            .map_or(0.0, |slots| others / slots.max(1) as f64);
-        let speed = self.plan.speed / (1.0 + profile.slowdown * load);
+        let others = self.slot.as_ref().map_or(0, Slot::others);
+        let speed = self.instance.profile.speed_beside(self.plan.speed, others);
         Duration::try_from_secs_f64(1.0 / speed).unwrap_or(TRICKLE)
     }
 

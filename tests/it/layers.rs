@@ -29,11 +29,12 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "prices", "wire",
         ],
     ),
+    ("simulate", &["base", "driver", "limit", "pool"]),
     (
         "cli",
         &[
             "base", "config", "console", "deck", "driver", "limit", "logging", "monitor", "pool",
-            "provider", "sim", "wire",
+            "provider", "sim", "simulate", "wire",
         ],
     ),
 ];

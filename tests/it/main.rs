@@ -1,5 +1,6 @@
 //! All integration tests, in one binary.
 
+mod cli;
 mod config;
 mod driver;
 mod faults;

@@ -51,6 +51,8 @@ impl App {
             );
             return Vec::new();
         }
+        self.pool
+            .expect(&instance.name, |view| view.permits = permits);
         command(Command::SetPermits {
             instance: instance.name,
             permits,
@@ -67,6 +69,8 @@ impl App {
             self.say(format!("{} keeps weight 1", instance.name), Tone::Note);
             return Vec::new();
         }
+        self.pool
+            .expect(&instance.name, |view| view.weight = weight);
         command(Command::SetWeight {
             instance: instance.name,
             weight,

@@ -352,8 +352,8 @@ fn what_is_too_much_is_left_out_and_said() {
 #[test]
 fn chips_that_nothing_refers_to_are_forgotten() {
     let mut text = Composer::new();
-    for _ in 0..3 {
-        text.insert_str(&"x".repeat(3 << 20));
+    for _ in 0..9 {
+        text.insert_str(&"x".repeat(3 << 18));
         text.clear();
     }
     text.insert_str(&"x".repeat(5_000));

@@ -37,6 +37,12 @@ impl Chord {
         Self { code, modifiers }
     }
 
+    /// Makes the event that a terminal would send for it.
+    #[cfg(test)]
+    pub(crate) fn event(self) -> KeyEvent {
+        KeyEvent::new(self.code, self.modifiers)
+    }
+
     /// Reads a key as written in the table.
     pub(crate) fn parse(written: &str) -> Option<Self> {
         let mut modifiers = KeyModifiers::NONE;

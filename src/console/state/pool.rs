@@ -64,6 +64,14 @@ impl Pool {
         takes(instance) && self.board.instances.iter().filter(|i| takes(i)).count() == 1
     }
 
+    /// Shows what a command will do before it is done, so that the next key press builds on it.
+    pub(crate) fn expect(&mut self, name: &InstanceName, change: impl FnOnce(&mut InstanceView)) {
+        let board = Arc::make_mut(&mut self.board);
+        if let Some(instance) = board.instances.iter_mut().find(|i| i.name == *name) {
+            change(instance);
+        }
+    }
+
     /// Remembers how to take a change back.
     pub(crate) fn can_undo(&mut self, command: Command) {
         if self.undo.len() >= MOST_UNDO {

@@ -1,30 +1,176 @@
-//! STAND-IN
-use crate::console::theme::Theme;
+//! Markdown that streams in: what is settled is never parsed or wrapped again.
+//!
+//! ```text
+//!   source   ─── settled pieces ───────────────┬── tail ──┐
+//!   lines    ─── drawn once for this width ────┤ drawn at each call while it changes
+//! ```
+//! Only a new width or theme draws everything again.
+
+mod code;
+mod flow;
+mod paint;
+mod scan;
+mod table;
+#[cfg(test)]
+mod tests;
+
+use pulldown_cmark::{CodeBlockKind, Event, Parser, Tag, TagEnd};
 use ratatui::text::Line;
-/// x
+
+use self::paint::{Canvas, Carried};
+use self::scan::Scanner;
+use crate::console::theme::Theme;
+
+/// The most text that is kept, in bytes; what comes after it is dropped, and a line says so.
+const MOST_BYTES: usize = if cfg!(test) { 1 << 20 } else { 8 << 20 };
+
+/// A Markdown text, drawn while it grows.
 #[derive(Default)]
 pub struct Markdown {
-    text: String,
+    source: String,
+    scanner: Scanner,
+    /// Whether the last push ended between CR and LF.
+    after_cr: bool,
+    dropped: bool,
+    ascii: bool,
     lines: Vec<Line<'static>>,
+    /// How many of the scanner's pieces are drawn, and how many lines they are.
+    drawn_pieces: usize,
+    drawn_lines: usize,
+    carried: Carried,
+    /// Whether something has come since `lines` was made.
+    changed: bool,
+    /// The width and the theme that `lines` was made for.
+    made_for: Option<(u16, u64)>,
+    /// How many bytes have been drawn so far, again and again counted each time.
+    #[cfg(test)]
+    work: usize,
 }
+
 impl Markdown {
-    /// x
+    /// Makes an empty one.
     pub fn new() -> Self {
         Self::default()
     }
-    /// x
-    pub fn push(&mut self, text: &str) {
-        self.text.push_str(text);
+
+    /// Chooses marks from ASCII alone, for terminals without more.
+    #[must_use]
+    pub fn ascii(mut self, ascii: bool) -> Self {
+        self.ascii = ascii;
+        self.made_for = None;
+        self
     }
-    /// x
-    pub fn finish(&mut self) {}
-    /// x
-    pub fn lines(&mut self, width: u16, _theme: &Theme) -> &[Line<'static>] {
-        let said = crate::console::text::display_safe(&self.text);
-        self.lines = crate::console::text::wrap(&said, usize::from(width))
-            .into_iter()
-            .map(|r| Line::from(said[r].to_owned()))
-            .collect();
+
+    /// Adds text at the end, cut anywhere. It is cleaned here; line ends become newlines.
+    pub fn push(&mut self, text: &str) {
+        if text.is_empty() {
+            return;
+        }
+        let text = match text.strip_prefix('\n') {
+            Some(rest) if self.after_cr => rest,
+            _ => text,
+        };
+        self.after_cr = text.ends_with('\r');
+        let clean = crate::base::clean(text);
+        let room = clean.floor_char_boundary(MOST_BYTES.saturating_sub(self.source.len()));
+        self.dropped |= room < clean.len();
+        self.source.push_str(clean.get(..room).unwrap_or_default());
+        self.scanner.scan(&self.source);
+        self.changed = true;
+    }
+
+    /// Settles everything: the text is complete.
+    pub fn finish(&mut self) {
+        self.scanner.finish(&self.source);
+        self.changed = true;
+    }
+
+    /// Returns the text, cleaned, for copying.
+    pub fn source(&self) -> &str {
+        &self.source
+    }
+
+    /// Returns the rows, at most `width` columns each (but one wide character takes two). Cheap when nothing changed.
+    pub fn lines(&mut self, width: u16, theme: &Theme) -> &[Line<'static>] {
+        let made_for = (width, theme.fingerprint());
+        if self.made_for != Some(made_for) {
+            self.made_for = Some(made_for);
+            self.lines.clear();
+            self.drawn_pieces = 0;
+            self.drawn_lines = 0;
+            self.carried = Carried::default();
+            self.changed = true;
+        }
+        if self.changed {
+            self.changed = false;
+            let canvas = Canvas {
+                columns: usize::from(width).max(1),
+                theme,
+                ascii: self.ascii,
+            };
+            self.draw(canvas);
+        }
         &self.lines
+    }
+
+    /// Returns the contents of the blocks of code, in order, also of one that is still open.
+    pub fn code_blocks(&self) -> Vec<String> {
+        let mut blocks: Vec<String> = Vec::new();
+        let mut is_open = false;
+        for event in Parser::new(&self.source) {
+            match event {
+                Event::Start(Tag::CodeBlock(
+                    CodeBlockKind::Fenced(_) | CodeBlockKind::Indented,
+                )) => {
+                    is_open = true;
+                    blocks.push(String::new());
+                }
+                Event::End(TagEnd::CodeBlock) => is_open = false,
+                Event::Text(text) if is_open => {
+                    if let Some(block) = blocks.last_mut() {
+                        block.push_str(&text);
+                    }
+                }
+                _ => {}
+            }
+        }
+        blocks
+    }
+
+    fn draw(&mut self, canvas: Canvas<'_>) {
+        self.lines.truncate(self.drawn_lines);
+        let pieces = self.scanner.pieces();
+        for piece in pieces.get(self.drawn_pieces..).unwrap_or_default() {
+            canvas.piece(&self.source, piece, &mut self.carried, &mut self.lines);
+            #[cfg(test)]
+            {
+                self.work += piece.range.len();
+            }
+        }
+        self.drawn_pieces = pieces.len();
+        self.drawn_lines = self.lines.len();
+        if let Some(tail) = self.scanner.tail(&self.source) {
+            let mut carried = self.carried.clone();
+            canvas.piece(&self.source, &tail, &mut carried, &mut self.lines);
+            #[cfg(test)]
+            {
+                self.work += tail.range.len();
+            }
+        }
+        if self.dropped {
+            let note = "[the rest is too long to be shown]";
+            let style = canvas.theme.style(crate::console::theme::Role::Warn);
+            self.lines.push(Line::styled(note, style));
+        }
+    }
+}
+
+impl std::fmt::Debug for Markdown {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Markdown")
+            .field("bytes", &self.source.len())
+            .field("pieces", &self.scanner.pieces().len())
+            .field("lines", &self.lines.len())
+            .finish_non_exhaustive()
     }
 }

@@ -215,7 +215,10 @@ fn plan(instances: &[InstanceView], width: usize) -> Plan {
             // A shorter bar is better than a missing figure.
             Some(worst) if worst.rank() <= Column::Requests.rank() && bar > 4 => bar = 4,
             Some(worst) if worst.rank() <= Column::Requests.rank() && state > 11 => state = 11,
-            Some(worst) => chosen.retain(|column| *column != worst),
+            Some(worst) => {
+                chosen.retain(|column| *column != worst);
+                state = 13;
+            }
             None => {
                 return Plan {
                     columns,

@@ -48,7 +48,7 @@ impl Block {
         Self {
             question: question_lines(question, style),
             before: Vec::new(),
-            markdown: Markdown::new(),
+            markdown: Markdown::new().ascii(style.look.symbols.ascii),
             pushed: 0,
             after: Vec::new(),
             revision: None,
@@ -151,7 +151,7 @@ fn before(reply: &Reply, style: &Style<'_>) -> Vec<Line<'static>> {
     let verb = if thinking { "thinking" } else { "thought" };
     let folded = if style.show_reasoning { "-" } else { "+" };
     lines.push(Line::from(look.span(
-        format!("[{folded}] {verb}, {words} words"),
+        format!("[{folded}] {verb}, {words} {}", plural(words, "word")),
         Role::Reasoning,
     )));
     if style.show_reasoning {
@@ -205,6 +205,14 @@ fn after(reply: &Reply, style: &Style<'_>) -> Vec<Line<'static>> {
     lines.extend(notes);
     lines.push(Line::default());
     lines
+}
+
+fn plural(count: usize, word: &str) -> String {
+    if count == 1 {
+        word.to_owned()
+    } else {
+        format!("{word}s")
+    }
 }
 
 fn tool_call(call: &ToolCall, style: &Style<'_>) -> Line<'static> {

@@ -433,25 +433,22 @@ async fn between_two_looks_nothing_is_looked_at() {
 #[test]
 fn rules_are_written_and_read_again_and_unknown_keys_are_refused() {
     let settings = Settings::default();
-    let text = toml::to_string(&settings).unwrap();
-    assert_eq!(toml::from_str::<Settings>(&text).unwrap(), settings);
-    let rule = r#"
-        [[rules]]
-        name = "costs"
-        over = "each_instance"
-        for = "5m"
-        when.cost_per_hour.above = 3.5
-    "#;
-    let settings: Settings = toml::from_str(rule).unwrap();
+    let text = serde_json::to_string(&settings).unwrap();
+    assert_eq!(serde_json::from_str::<Settings>(&text).unwrap(), settings);
+    let rule = r#"{ "rules": [{
+        "name": "costs", "over": "each_instance", "for": "5m", "when": { "cost_per_hour": { "above": 3.5 } }
+    }] }"#;
+    let settings: Settings = serde_json::from_str(rule).unwrap();
     assert_eq!(settings.rules.len(), 1);
     assert_eq!(settings.rules[0].hold, Duration::from_secs(300));
-    for wrong in [
-        "evry = '1s'",
-        "[slow]\nfirst = '1s'",
+    let wrong = [
+        r#"{ "evry": "1s" }"#,
+        r#"{ "slow": { "first": "1s" } }"#,
         &rule.replace("above", "abov"),
         &rule.replace("for", "fro"),
-    ] {
-        let message = toml::from_str::<Settings>(wrong).unwrap_err().to_string();
-        assert!(message.contains("unknown field"), "{message}");
+    ];
+    for wrong in wrong {
+        let error = serde_json::from_str::<Settings>(wrong).unwrap_err();
+        assert!(error.to_string().contains("unknown field"), "{error}");
     }
 }

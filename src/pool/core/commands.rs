@@ -81,6 +81,7 @@ impl Core {
         slot.enabled = true;
         slot.draining = false;
         slot.standby = false;
+        slot.leaving = false;
         if slot.held.take().is_some() {
             slot.forgive();
         }

@@ -218,6 +218,7 @@ impl Core {
             standings: &self.standings,
             eligible,
             warm,
+            request: pending.as_ref().map_or(0, |want| want.request),
         };
         let at = self.balancing[self.classes[class].strategy]
             .state

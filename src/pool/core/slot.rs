@@ -31,6 +31,8 @@ pub(crate) struct Slot {
     pub(crate) draining: bool,
     /// Standby instances wait until the scaler calls them.
     pub(crate) standby: bool,
+    /// Drains because the scaler wants it back on standby.
+    pub(crate) leaving: bool,
     pub(crate) removed: bool,
     pub(crate) limiter: Limiter,
     pub(crate) breaker: Breaker,
@@ -52,6 +54,7 @@ impl Slot {
             enabled: settings.enabled,
             draining: false,
             standby: settings.standby,
+            leaving: false,
             removed: false,
             limiter: Limiter::new(&settings.limits),
             breaker: Breaker::new(breaker, now),

@@ -35,6 +35,7 @@ fn want(now: Instant) -> Want {
         deadline: now + Duration::from_secs(60),
         tried: Vec::new(),
         tag: None,
+        request: 0,
     }
 }
 

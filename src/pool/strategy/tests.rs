@@ -27,6 +27,7 @@ fn picks(kind: StrategyKind, standings: &[Standing], eligible: &[u32], count: us
                     standings,
                     eligible,
                     warm: None,
+                    request: 0,
                 },
                 &mut rng,
             )
@@ -91,6 +92,7 @@ fn round_robin_takes_each_at_least_once_in_n_while_it_stays_eligible() {
                 standings: &standings,
                 eligible: &eligible,
                 warm: None,
+                request: 0,
             },
             &mut rng,
         );
@@ -182,6 +184,7 @@ fn sticky_goes_home_unless_home_is_busy() {
         standings: &standings,
         eligible: &all,
         warm: Some(2),
+        request: 0,
     };
     assert_eq!(strategy.choose(&field, &mut rng), 2);
     standings[2].in_flight = 3;
@@ -189,6 +192,7 @@ fn sticky_goes_home_unless_home_is_busy() {
         standings: &standings,
         eligible: &all,
         warm: Some(2),
+        request: 0,
     };
     assert_ne!(strategy.choose(&field, &mut rng), 2);
 }

@@ -40,52 +40,34 @@ impl Script {
         for piece in &self.answer.pieces {
             encode(encoder, piece);
         }
-        match self.fault {
-            Some(Fault::HugeLine { bytes }) => {
-                encode(encoder, &Chunk::Text("x".repeat(bytes)));
-            }
-            Some(Fault::BadUtf8) => {
-                encode(encoder, &Chunk::Text(MARK.to_owned()));
-            }
-            _ => {}
+        if let Some(Fault::HugeLine { bytes }) = self.fault {
+            encode(encoder, &Chunk::Text("x".repeat(bytes)));
+        }
+        let is_not_utf8 = self.fault == Some(Fault::BadUtf8);
+        if is_not_utf8 {
+            encode(encoder, &Chunk::Text(MARK.to_owned()));
         }
         let tokens = self.answer.pieces.len();
         let document = self.last_frames(encoder, tokens, begun);
         self.entry.sent(tokens as u64);
-        match self.fault {
-            Some(
-                Fault::HangBeforeToken
-                | Fault::HangMidStream
-                | Fault::CutMidStream
-                | Fault::ResetMidStream
-                | Fault::Truncated
-                | Fault::Garbage
-                | Fault::Endless
-                | Fault::Trickle,
-            ) => {
-                // Its length is not what it would be: no promise about it.
-                headers.remove(CONTENT_LENGTH);
-                frames::body(|frames| self.spoilt(frames, document))
-            }
-            Some(Fault::ErrorMidStream) => {
-                self.end();
-                self.error(encoder).into()
-            }
-            Some(Fault::BadUtf8) => {
-                self.end();
-                replaced(&document, &NOT_UTF8).into()
-            }
-            _ => {
-                self.end();
-                document.into()
-            }
+        if let Some(fault) = self.fault
+            && spoils_document(fault)
+        {
+            // Its length is not what it would be: no promise about it.
+            headers.remove(CONTENT_LENGTH);
+            return frames::body(|frames| self.spoilt(fault, frames, document));
         }
+        self.end();
+        if self.fault == Some(Fault::ErrorMidStream) {
+            return self.error(encoder).into();
+        }
+        if is_not_utf8 {
+            return replaced(&document, &NOT_UTF8).into();
+        }
+        document.into()
     }
 
-    async fn spoilt(mut self, frames: Frames, document: Bytes) {
-        let Some(fault) = self.fault else {
-            return;
-        };
+    async fn spoilt(mut self, fault: Fault, frames: Frames, document: Bytes) {
         if fault == Fault::HangBeforeToken {
             self.hang().await;
         }
@@ -93,26 +75,38 @@ impl Script {
             self.trickle(&frames, &document).await;
             return;
         }
-        let half = document.len() / 2;
-        frames.send(document.slice(..half)).await;
-        match fault {
-            Fault::HangMidStream => self.hang().await,
-            Fault::CutMidStream | Fault::ResetMidStream => {
-                self.end();
-                break_off(&self.connection, fault, &frames).await;
+        self.entry.expect(fault.into());
+        frames.send(document.slice(..document.len() / 2)).await;
+        if fault == Fault::HangMidStream {
+            self.hang().await;
+        }
+        if fault == Fault::Endless {
+            loop {
+                sleep(TRICKLE).await;
+                frames.send("and so on ").await;
             }
-            Fault::Garbage => {
-                self.end();
-                frames.send("<<garbage>>").await;
-            }
-            Fault::Endless => {
-                self.entry.expect(fault.into());
-                loop {
-                    sleep(TRICKLE).await;
-                    frames.send("and so on ").await;
-                }
-            }
-            _ => self.end(),
+        }
+        if fault == Fault::Garbage {
+            frames.send("<<garbage>>").await;
+        }
+        self.end();
+        if matches!(fault, Fault::CutMidStream | Fault::ResetMidStream) {
+            break_off(&self.connection, fault, &frames).await;
         }
     }
+}
+
+/// Tells whether a fault changes how the document is sent, and not what is in it.
+fn spoils_document(fault: Fault) -> bool {
+    matches!(
+        fault,
+        Fault::HangBeforeToken
+            | Fault::HangMidStream
+            | Fault::CutMidStream
+            | Fault::ResetMidStream
+            | Fault::Truncated
+            | Fault::Garbage
+            | Fault::Endless
+            | Fault::Trickle
+    )
 }

@@ -150,7 +150,7 @@ async fn moderation_in_the_middle_is_a_finish_reason() {
 
 #[tokio::test]
 async fn bad_bytes_and_long_lines_do_not_end_an_answer() {
-    let bytes = 1 << 20;
+    let bytes = 200_000;
     for provider_type in ProviderType::ALL {
         for stream in [true, false] {
             let sim = Sim::faulty(provider_type, Fault::BadUtf8);
@@ -224,6 +224,15 @@ async fn an_endless_answer_ends_only_with_its_client() {
             length += body.next().await.unwrap().unwrap().len();
         }
         drop(body);
+        left_alone(&sim, Fault::Endless).await;
+
+        let sim = Sim::faulty(provider_type, Fault::Endless);
+        let mut response = sim.ask("Hello", false).send().await.unwrap();
+        let mut text = first_piece(&mut response).await;
+        while !text.ends_with("and so on and so on ") {
+            text.push_str(&first_piece(&mut response).await);
+        }
+        drop(response);
         left_alone(&sim, Fault::Endless).await;
     }
 }

@@ -1,0 +1,9 @@
+//! Stories: keys go in, scripted answers come back, and the screen is looked at. Time is paused.
+
+mod chat;
+mod fake;
+mod harness;
+mod life;
+mod metrics;
+mod pool;
+mod screens;

@@ -1,0 +1,123 @@
+//! What the driver does by itself while it runs: scaling, and active probes. Tasks end when the driver is dropped.
+
+use std::sync::{Arc, Weak};
+use std::time::Duration;
+
+use tokio::time::{Instant, MissedTickBehavior};
+
+use crate::base::DeckEvent;
+use crate::pool::{Scaled, ScalingSettings};
+use crate::provider::Http;
+
+use super::Shared;
+
+/// How often the load is looked at.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
+/// How long a command or a webhook may take.
+const HOOK_PATIENCE: Duration = Duration::from_secs(30);
+/// Tries of a webhook.
+const WEBHOOK_TRIES: u32 = 3;
+
+/// Starts what the settings ask for; nothing runs without standby instances or probes.
+pub(super) fn start(shared: &Arc<Shared>) {
+    if shared.balancer.scales() {
+        tokio::spawn(scale(Arc::downgrade(shared)));
+    }
+    for at in 0..shared.known.len() {
+        if let Some(every) = shared.known[at].probe_every {
+            tokio::spawn(probe(Arc::downgrade(shared), at, every.max(LOOK_EVERY)));
+        }
+    }
+}
+
+async fn scale(shared: Weak<Shared>) {
+    let mut ticks = tokio::time::interval(LOOK_EVERY);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        ticks.tick().await;
+        let Some(shared) = shared.upgrade() else {
+            return;
+        };
+        if let Some(scaled) = shared.balancer.scale() {
+            let what = match scaled.joined {
+                true => format!("{} joins: permits run short", scaled.instance),
+                false => format!("{} leaves: it is no longer needed", scaled.instance),
+            };
+            tracing::info!(what, "scaling");
+            shared.tell(DeckEvent::Commanded {
+                what,
+                by: "scaling".to_owned(),
+            });
+            tokio::spawn(tell(shared.settings.pool.scaling.clone(), scaled));
+        }
+    }
+}
+
+/// Runs the command and calls the webhook, so that a real machine can be started or stopped.
+async fn tell(settings: ScalingSettings, scaled: Scaled) {
+    let event = if scaled.joined { "join" } else { "leave" };
+    if let Some((program, arguments)) = settings.command.split_first() {
+        let run = tokio::process::Command::new(program)
+            .args(arguments)
+            .env("LLMDECK_EVENT", event)
+            .env("LLMDECK_INSTANCE", scaled.instance.as_str())
+            .stdin(std::process::Stdio::null())
+            .stdout(std::process::Stdio::null())
+            .stderr(std::process::Stdio::null())
+            .kill_on_drop(true)
+            .status();
+        match tokio::time::timeout(HOOK_PATIENCE, run).await {
+            Ok(Ok(status)) if status.success() => {}
+            Ok(Ok(status)) => tracing::warn!(%status, program, "the scaling command failed"),
+            Ok(Err(error)) => {
+                tracing::warn!(%error, program, "the scaling command could not be run")
+            }
+            Err(_) => tracing::warn!(program, "the scaling command took too long and was ended"),
+        }
+    }
+    if !settings.webhook.is_empty() {
+        let body = serde_json::json!({"event": event, "instance": scaled.instance});
+        for attempt in 1..=WEBHOOK_TRIES {
+            match post(&settings.webhook, &body).await {
+                Ok(()) => break,
+                Err(error) => tracing::warn!(attempt, error, "the scaling webhook failed"),
+            }
+            tokio::time::sleep(Duration::from_secs(1 << attempt)).await;
+        }
+    }
+}
+
+async fn post(url: &str, body: &serde_json::Value) -> Result<(), String> {
+    // The address may hold a secret, so errors go without it.
+    let plain = |error: reqwest::Error| error.without_url().to_string();
+    let client = Http::from_env()
+        .and_then(|http| http.plain())
+        .map_err(|error| error.to_string())?;
+    let answer = client
+        .post(url)
+        .json(body)
+        .timeout(HOOK_PATIENCE)
+        .send()
+        .await
+        .map_err(plain)?;
+    answer.error_for_status().map(|_| ()).map_err(plain)
+}
+
+async fn probe(shared: Weak<Shared>, at: usize, every: Duration) {
+    // Not all at once: each begins at its own moment of the first interval.
+    let offset = every.mul_f64((at as f64 * 0.37).fract());
+    let mut ticks = tokio::time::interval_at(Instant::now() + offset, every);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        ticks.tick().await;
+        let Some(shared) = shared.upgrade() else {
+            return;
+        };
+        let name = shared.known[at].name.clone();
+        let result = shared.strategies[at].probe().await;
+        if let Err(error) = &result {
+            tracing::debug!(instance = %name, %error, "probe failed");
+        }
+        shared.balancer.probed(&name, result.as_ref().map(|()| ()));
+    }
+}

@@ -1,0 +1,219 @@
+//! The pool's side of scaling and of active probes.
+
+use tokio::time::Instant;
+
+use crate::base::{Error, Health, InstanceName};
+
+use super::super::scaler::{Look, Move};
+use super::Core;
+
+/// An instance joined or began to leave.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Scaled {
+    /// Which one.
+    pub(crate) instance: InstanceName,
+    /// Whether it joined; else it leaves.
+    pub(crate) joined: bool,
+}
+
+impl Core {
+    /// Tells whether there is anything to scale.
+    pub(crate) fn scales(&self) -> bool {
+        self.slots
+            .iter()
+            .any(|slot| slot.settings.standby && !slot.removed)
+    }
+
+    /// Looks at the load and lets a standby instance join, or a joined one leave by draining.
+    pub(crate) fn scale(&mut self, now: Instant) -> Option<Scaled> {
+        self.finish_leaving(now);
+        let permits = |core: &Self, at: usize| f64::from(core.slots[at].permits(now));
+        let mut capacity = 0.0;
+        let mut next = None;
+        let mut last = None;
+        for at in 0..self.slots.len() {
+            let slot = &self.slots[at];
+            if slot.removed || !slot.enabled || slot.held.is_some() {
+                continue;
+            }
+            if slot.standby {
+                next.get_or_insert(at);
+            } else if !slot.draining {
+                let cooling = slot.cooling_until.is_some_and(|until| until > now);
+                if slot.breaker.is_closed() && !cooling {
+                    capacity += permits(self, at);
+                }
+                if slot.settings.standby {
+                    last = Some(at);
+                }
+            }
+        }
+        let running: u32 = self
+            .standings
+            .iter()
+            .map(|standing| standing.in_flight)
+            .sum();
+        let look = Look {
+            demand: f64::from(running) + self.queue.len() as f64,
+            capacity,
+            next: next.map(|at| permits(self, at)),
+            last: last.map(|at| permits(self, at)),
+        };
+        let (at, joined) = match self.scaler.look(look, now)? {
+            Move::Join => (next?, true),
+            Move::Leave => (last?, false),
+        };
+        if joined {
+            self.slots[at].standby = false;
+        } else {
+            self.slots[at].draining = true;
+            self.slots[at].leaving = true;
+            self.finish_leaving(now);
+        }
+        self.refresh(at, now);
+        self.dispatch(now);
+        Some(Scaled {
+            instance: self.slots[at].settings.name.clone(),
+            joined,
+        })
+    }
+
+    /// Puts those that have drained back on standby.
+    fn finish_leaving(&mut self, now: Instant) {
+        for at in 0..self.slots.len() {
+            let slot = &mut self.slots[at];
+            if slot.leaving && self.standings[at].in_flight == 0 {
+                slot.leaving = false;
+                slot.draining = false;
+                slot.standby = true;
+                self.refresh(at, now);
+            }
+        }
+    }
+
+    /// Takes the result of an active probe: a good one brings an instance back at once, a bad one counts as a failure.
+    pub(crate) fn probed(&mut self, name: &InstanceName, result: Result<(), &Error>, now: Instant) {
+        let Some(at) = self.find(name) else {
+            return;
+        };
+        let slot = &mut self.slots[at];
+        match result {
+            Ok(()) => {
+                if !slot.breaker.is_closed() || slot.held.is_some() {
+                    slot.forgive();
+                }
+            }
+            Err(error) => match error.kind().health() {
+                Health::Fail | Health::HalfFail => {
+                    let pass = slot.breaker.pass(now);
+                    slot.breaker.failure(pass, 2, now, &mut self.rng);
+                }
+                Health::Hold => slot.hold(error.kind(), error.retry_after(), now),
+                Health::No | Health::Cool | Health::Pair => {}
+            },
+        }
+        self.refresh(at, now);
+        self.dispatch(now);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::super::{Admission, End, Want};
+    use super::*;
+    use crate::base::{InstanceState, Priority, ProviderType, Target};
+    use crate::limit::Cost;
+    use crate::pool::{InstanceSettings, Settings};
+
+    #[tokio::test(start_paused = true)]
+    async fn a_standby_instance_joins_when_the_queue_waits_and_leaves_by_draining() {
+        let mut now = Instant::now();
+        let instance = |name: &str, standby| InstanceSettings {
+            standby,
+            limits: crate::limit::Settings {
+                permits: 1,
+                ..Default::default()
+            },
+            ..InstanceSettings::new(name, ProviderType::Ollama)
+        };
+        let mut core = Core::new(
+            Settings::default(),
+            Vec::new(),
+            vec![instance("a", false), instance("b", true)],
+            1,
+            now,
+        )
+        .unwrap();
+        let want = |now| Want {
+            target: Target::Any,
+            model: None,
+            cost: Cost::default(),
+            priority: Priority::Interactive,
+            caller: None,
+            conversation: None,
+            deadline: now + Duration::from_secs(600),
+            tried: Vec::new(),
+            tag: None,
+            request: 0,
+        };
+        let Admission::Granted(first) = core.acquire(want(now), now) else {
+            panic!()
+        };
+        assert!(matches!(
+            core.acquire(want(now), now),
+            Admission::Waiting(_)
+        ));
+        assert_eq!(core.view(now).instances[1].state, InstanceState::Standby);
+        let mut joined = None;
+        for second in 0..10 {
+            now += Duration::from_secs(1);
+            if let Some(scaled) = core.scale(now) {
+                joined = Some((second, scaled));
+                break;
+            }
+        }
+        let (second, scaled) = joined.unwrap();
+        assert!(second <= 6 && scaled.joined && scaled.instance.as_str() == "b");
+        let second = core.take_verdicts().remove(0).1.unwrap();
+        assert_eq!(second.instance.as_str(), "b", "the one that waited got it");
+
+        core.release(
+            first.lease,
+            End::Success {
+                tokens: None,
+                output: None,
+            },
+            now,
+        );
+        let mut left = false;
+        for _ in 0..700 {
+            now += Duration::from_secs(1);
+            if let Some(scaled) = core.scale(now) {
+                assert!(!scaled.joined);
+                left = true;
+                break;
+            }
+        }
+        // One request still runs on it for so long that demand of 1 needs 1/0.7 permits: it stays until that ends.
+        assert!(!left);
+        core.release(
+            second.lease,
+            End::Success {
+                tokens: None,
+                output: None,
+            },
+            now,
+        );
+        for _ in 0..700 {
+            now += Duration::from_secs(1);
+            if core.scale(now).is_some() {
+                left = true;
+                break;
+            }
+        }
+        assert!(left);
+        assert_eq!(core.view(now).instances[1].state, InstanceState::Standby);
+    }
+}
