@@ -461,6 +461,15 @@ impl Error {
         self.0.retry_after
     }
 
+    /// Tells what it says about the health of the instance that gave it: what its kind says, but an instance that
+    /// used up its own time for a whole answer (detail `total`) has failed, whatever a caller's deadline would mean.
+    pub fn health(&self) -> Health {
+        match (self.0.kind, self.0.detail) {
+            (ErrorKind::Deadline, Some("total")) => Health::Fail,
+            (kind, _) => kind.health(),
+        }
+    }
+
     /// Returns what a person can do about it.
     pub fn hint(&self) -> &str {
         self.0.hint.as_deref().unwrap_or(self.0.kind.hint())

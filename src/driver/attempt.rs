@@ -25,7 +25,8 @@ pub(super) struct Running {
     request_id: RequestId,
     provider_type: ProviderType,
     lease: Option<Lease>,
-    upstream: ChatStream,
+    /// `None` once it is over: the connection closes before the permit is given back.
+    upstream: Option<ChatStream>,
     begun: Instant,
     /// The record that is kept of it.
     pub(super) record: Attempt,
@@ -67,7 +68,7 @@ impl Running {
             request_id,
             provider_type: lease.provider_type(),
             lease: Some(lease),
-            upstream,
+            upstream: Some(upstream),
             begun: now,
             untold: 0,
             told_at: now,
@@ -79,6 +80,11 @@ impl Running {
         self.lease.as_ref().map(Lease::at)
     }
 
+    /// Tells whether it finds out if its instance is well again.
+    pub(super) fn is_probe(&self) -> bool {
+        self.lease.as_ref().is_some_and(Lease::is_probe)
+    }
+
     /// Returns the provider type of its instance.
     pub(super) fn provider_type(&self) -> ProviderType {
         self.provider_type
@@ -86,7 +92,10 @@ impl Running {
 
     /// Returns the next piece, with what it means for pool and monitor already told.
     pub(super) async fn next(&mut self) -> Option<Result<Chunk, Error>> {
-        let piece = self.upstream.next().await;
+        let piece = match &mut self.upstream {
+            Some(upstream) => upstream.next().await,
+            None => None,
+        };
         if let (Some(Ok(chunk)), Some(lease)) = (&piece, &self.lease) {
             match chunk {
                 Chunk::Head(head) => {
@@ -113,6 +122,7 @@ impl Running {
     pub(super) fn succeed(mut self, answer: &Answer) -> Attempt {
         self.tell_progress();
         let usage = answer.so_far().usage;
+        self.upstream = None;
         if let Some(lease) = self.lease.take() {
             lease.succeed(
                 usage.as_ref().and_then(Usage::total),
@@ -127,6 +137,7 @@ impl Running {
         self.tell_progress();
         self.record.message = Some(error.message().to_owned());
         self.record.status = error.status();
+        self.upstream = None;
         if let Some(lease) = self.lease.take() {
             lease.fail(error);
         }
@@ -140,6 +151,7 @@ impl Running {
     }
 
     fn finish(&mut self, outcome: Outcome) -> Attempt {
+        self.upstream = None;
         self.lease = None;
         self.record.outcome = outcome;
         self.record.total = self.begun.elapsed();

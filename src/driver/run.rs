@@ -338,7 +338,7 @@ impl Active {
             return Err(self.fail(error));
         };
         let error = named(error, &running.record);
-        let at = running.at();
+        let (at, is_probe) = (running.at(), running.is_probe());
         let attempt = running.fail(&error);
         self.attempts.push(attempt.clone());
         self.forget_pieces();
@@ -365,7 +365,9 @@ impl Active {
                 wait
             }
         };
-        if Instant::now() + wait >= self.deadline || !self.shared.budget.take(error.kind()) {
+        // A probe is the pool's own question, one each open time: whoever carried it does not pay for it.
+        let is_paid = || is_probe || self.shared.budget.take(error.kind());
+        if Instant::now() + wait >= self.deadline || !is_paid() {
             return Err(self.fail(error));
         }
         self.ready.push_back(Chunk::Retry(Box::new(attempt)));

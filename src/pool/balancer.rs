@@ -291,6 +291,11 @@ impl Lease {
         self.grant.tag
     }
 
+    /// Tells whether it finds out if an instance is well again.
+    pub(crate) fn is_probe(&self) -> bool {
+        self.grant.probe
+    }
+
     /// Tells the pool of the first token.
     pub(crate) fn first_token(&self) {
         self.pool

@@ -8,6 +8,10 @@
 //!     └───────────────────────────────────────────────── HalfOpen(probe)
 //! ```
 //!
+//! The probe's first token closes it, for an answer's end may be minutes away; but until one answer has come to its
+//! proper end since, a single failure opens it again. An instance that breaks off every answer half-way is therefore
+//! met by one request each open time and not by five.
+//!
 //! What began before a transition changes nothing (generations). A probe that is cancelled gives its place back.
 //! The open time doubles from 5 s to 60 s, with jitter of up to a quarter, and starts anew after a minute without
 //! another opening. Figures and sources: nginx, Finagle and linkerd's failure accrual, gobreaker's generations.
@@ -110,6 +114,10 @@ pub(crate) struct Breaker {
     closed_at: Option<Instant>,
     /// First tokens since then, halved by each failure: what slow start goes by.
     proven: u32,
+    /// Closed by a first token, and no answer has come to its proper end since.
+    unproven: bool,
+    /// Answers that broke off after their first token, since the last one that came to its proper end.
+    cuts_in_a_row: u32,
     opened: u64,
 }
 
@@ -134,6 +142,8 @@ impl Breaker {
             streak: 0,
             closed_at: None,
             proven: 0,
+            unproven: false,
+            cuts_in_a_row: 0,
             opened: 0,
         }
     }
@@ -239,6 +249,10 @@ impl Breaker {
     pub(crate) fn success(&mut self, mut pass: Pass, now: Instant) {
         // An answer without a first token (an empty but proper one) is as good.
         self.first_token(&mut pass, now);
+        if pass.generation == self.generation && self.is_closed() {
+            self.unproven = false;
+            self.cuts_in_a_row = 0;
+        }
     }
 
     /// Takes a failure; `halves` is 2 for a whole one and 1 for half. Tells whether it opened the breaker.
@@ -257,7 +271,15 @@ impl Breaker {
                 self.consecutive_halves += halves;
                 self.bucket(now).failed_halves += halves;
                 self.proven /= 2;
-                if self.consecutive_halves >= 2 * self.settings.consecutive_failures
+                if pass.answered {
+                    // Its first token was counted as a success; it turned out to be none.
+                    self.cuts_in_a_row += 1;
+                    let bucket = self.bucket(now);
+                    bucket.ok = bucket.ok.saturating_sub(1);
+                }
+                if self.unproven
+                    || self.cuts_in_a_row >= self.settings.consecutive_failures
+                    || self.consecutive_halves >= 2 * self.settings.consecutive_failures
                     || self.rate_is_low(now)
                 {
                     self.open(now, rng);
@@ -370,6 +392,8 @@ impl Breaker {
         self.proven = 0;
         self.buckets = [Bucket::default(); BUCKETS];
         self.closed_at = Some(now);
+        self.unproven = true;
+        self.cuts_in_a_row = 0;
     }
 
     fn open(&mut self, now: Instant, rng: &mut impl Rng) {
@@ -520,6 +544,22 @@ mod tests {
         assert!(breaker.is_closed());
         let pass = breaker.pass(later);
         assert!(breaker.failure(pass, 2, later, &mut rng()), "five in a row");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn after_a_probe_one_failure_opens_it_again_until_an_answer_came_to_its_end() {
+        let now = Instant::now();
+        let mut breaker = opened(now);
+        let later = now + Duration::from_secs(10);
+        let mut probe = breaker.pass(later);
+        breaker.first_token(&mut probe, later);
+        assert!(breaker.failure(probe, 2, later, &mut rng()), "cut half-way");
+        let again = later + Duration::from_secs(20);
+        let mut probe = breaker.pass(again);
+        breaker.first_token(&mut probe, again);
+        breaker.success(probe, again);
+        let pass = breaker.pass(again);
+        assert!(!breaker.failure(pass, 2, again, &mut rng()));
     }
 
     #[tokio::test(start_paused = true)]

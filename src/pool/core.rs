@@ -88,6 +88,8 @@ pub(crate) struct Grant {
     pub(crate) model: String,
     pub(crate) queued: Duration,
     pub(crate) tag: u64,
+    /// Whether it is the one request that finds out whether an instance is well again.
+    pub(crate) probe: bool,
 }
 
 /// What became of somebody who waited.

@@ -259,10 +259,16 @@ impl Patience {
                 ErrorKind::TimeoutIdle,
                 format!("no sign of life for timeouts.idle ({idle:?})"),
             ),
+            // Nothing has been shown, so another instance may well answer.
+            Limit::Total if self.last_sign.is_none() => Error::new(
+                ErrorKind::TimeoutFirstToken,
+                format!("no answer within timeouts.total ({total:?})"),
+            ),
             Limit::Total => Error::new(
                 ErrorKind::Deadline,
                 format!("no end within timeouts.total ({total:?})"),
             )
+            .with_detail("total")
             .with_hint("raise timeouts.total of this instance, or ask for less"),
         }
     }

@@ -24,11 +24,11 @@ pub enum Fault {
     UnknownModel,
     /// 429, money or plan used up.
     NoQuota,
-    /// 429 with a wait.
+    /// 429, with or without a wait.
     RateLimited {
-        /// What `retry-after` says.
-        #[serde(with = "humantime_serde")]
-        retry_after: Duration,
+        /// What `retry-after` says; `None` leaves the header out.
+        #[serde(default, with = "humantime_serde")]
+        retry_after: Option<Duration>,
     },
     /// 400, moderation refused the prompt.
     ContentFilter,
@@ -90,7 +90,7 @@ impl Fault {
         Self::UnknownModel,
         Self::NoQuota,
         Self::RateLimited {
-            retry_after: Duration::from_secs(2),
+            retry_after: Some(Duration::from_secs(2)),
         },
         Self::ContentFilter,
         Self::ContextLength,

@@ -91,7 +91,7 @@ impl Refusal {
             Fault::NoQuota => Reason::NoQuota,
             Fault::RateLimited { retry_after } => {
                 return Some(Self {
-                    wait: Some(retry_after),
+                    wait: retry_after,
                     ..Self::new(Reason::RateLimited { tokens: false })
                 });
             }

@@ -30,9 +30,9 @@ use crate::wire::serve::Encoder;
 const TO_LEAVE: Duration = Duration::from_millis(5);
 /// The pace of [`Fault::Trickle`].
 const TRICKLE: Duration = Duration::from_millis(50);
-/// A text that is replaced by [`NOT_UTF8`] after encoding.
+/// A text that is replaced after encoding, by what no encoder gives or what it would take long over.
 const MARK: &str = "@@@@";
-const NOT_UTF8: [u8; MARK.len()] = [0xff, 0xfe, 0xc3, 0x28];
+const NOT_UTF8: [u8; 4] = [0xff, 0xfe, 0xc3, 0x28];
 
 /// One answer that is being sent.
 pub(super) struct Script {
@@ -166,12 +166,12 @@ impl Script {
             }
             Fault::BadUtf8 => {
                 let frame = encode(encoder, &Chunk::Text(MARK.to_owned()));
-                frames.send(not_utf8(&frame)).await;
+                frames.send(replaced(&frame, &NOT_UTF8)).await;
                 return false;
             }
             Fault::HugeLine { bytes } => {
-                let line = Chunk::Text("x".repeat(bytes));
-                frames.send(encode(encoder, &line)).await;
+                let frame = encode(encoder, &Chunk::Text(MARK.to_owned()));
+                frames.send(replaced(&frame, &vec![b'x'; bytes])).await;
                 return false;
             }
             Fault::ServerError
@@ -346,11 +346,15 @@ async fn break_off(connection: &Connection, fault: Fault, frames: &Frames) {
     frames.break_off().await;
 }
 
-fn not_utf8(bytes: &Bytes) -> Bytes {
-    let mut bytes = bytes.to_vec();
+fn replaced(frame: &Bytes, by: &[u8]) -> Bytes {
     let mark = MARK.as_bytes();
-    if let Some(at) = bytes.windows(mark.len()).position(|window| window == mark) {
-        bytes[at..at + mark.len()].copy_from_slice(&NOT_UTF8);
-    }
-    bytes.into()
+    let at = frame.windows(mark.len()).position(|window| window == mark);
+    at.map_or_else(
+        || frame.clone(),
+        |at| {
+            [&frame[..at], by, &frame[at + mark.len()..]]
+                .concat()
+                .into()
+        },
+    )
 }

@@ -8,4 +8,7 @@
 mod cli;
 mod config;
 mod console_pty;
+mod driver;
+mod faults;
 mod layers;
+mod support;

@@ -234,9 +234,10 @@ impl Core {
             .unwrap_or_default();
         let lease = self.next_lease;
         self.next_lease += 1;
+        let pass = slot.breaker.pass(now);
         let state = LeaseState {
             at,
-            pass: slot.breaker.pass(now),
+            pass,
             ticket: slot.limiter.reserve(cost, now),
             started: now,
             first_token: None,
@@ -256,6 +257,7 @@ impl Core {
             model,
             queued: now.duration_since(since),
             tag,
+            probe: pass.probe,
         }
     }
 

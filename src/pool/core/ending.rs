@@ -140,14 +140,11 @@ impl Core {
                 {
                     adaptive.refused(now);
                 }
-                match error.kind().health() {
+                let health = error.health();
+                match health {
                     Health::No => slot.breaker.nothing(state.pass),
                     Health::Fail | Health::HalfFail => {
-                        let halves = if error.kind().health() == Health::Fail {
-                            2
-                        } else {
-                            1
-                        };
+                        let halves = if health == Health::Fail { 2 } else { 1 };
                         slot.estimate.failure(now);
                         slot.breaker.failure(state.pass, halves, now, &mut self.rng);
                         // An overloaded server that says when to come back is taken at its word.

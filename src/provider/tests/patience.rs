@@ -182,4 +182,19 @@ async fn text_that_is_always_there_does_not_stop_the_clock() {
     let upstream = patient(&server.url(), |timeouts| timeouts.total = SHORT);
     let error = sip(upstream.stream(&request())).await;
     assert_eq!(error.kind(), ErrorKind::Deadline);
+    assert_eq!(error.health(), crate::base::Health::Fail);
+}
+
+#[tokio::test]
+async fn a_whole_answer_that_never_comes_is_one_that_another_may_give() {
+    let server = hanging(String::new()).await;
+    let upstream = patient(&server.url(), |timeouts| timeouts.total = SHORT);
+    let request = ChatRequest {
+        stream: false,
+        ..request()
+    };
+    let error = sip(upstream.stream(&request)).await;
+    assert_eq!(error.kind(), ErrorKind::TimeoutFirstToken);
+    assert!(error.message().contains("timeouts.total"), "{error}");
+    assert!(error.kind().failover());
 }

@@ -22,13 +22,15 @@ fn words(status: u16, kind: ErrorKind, code: Option<&str>, message: impl Into<St
 }
 
 fn openai(refusal: &Refusal) -> Words {
-    let wait = refusal.wait.unwrap_or_default().as_secs_f64();
+    let wait = refusal.wait.map_or_else(String::new, |wait| {
+        format!(" Please try again in {:.3}s.", wait.as_secs_f64())
+    });
     let limited = |what: &str| {
         words(
             429,
             ErrorKind::RateLimited,
             Some("rate_limit_exceeded"),
-            format!("Rate limit reached for {what}. Please try again in {wait:.3}s."),
+            format!("Rate limit reached for {what}.{wait}"),
         )
     };
     match &refusal.reason {

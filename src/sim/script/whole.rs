@@ -6,7 +6,9 @@ use axum::http::header::CONTENT_LENGTH;
 use bytes::Bytes;
 use tokio::time::{Instant, sleep, sleep_until};
 
-use super::{Encoder, Fault, Frames, MARK, Script, TRICKLE, break_off, encode, frames, not_utf8};
+use super::{
+    Encoder, Fault, Frames, MARK, NOT_UTF8, Script, TRICKLE, break_off, encode, frames, replaced,
+};
 use crate::base::{Chunk, FinishReason};
 
 impl Script {
@@ -60,7 +62,7 @@ impl Script {
             return self.error(encoder).into();
         }
         if is_not_utf8 {
-            return not_utf8(&document).into();
+            return replaced(&document, &NOT_UTF8).into();
         }
         document.into()
     }

@@ -50,10 +50,25 @@ async fn refusals_are_read_by_a_client_as_what_they_are() {
 async fn a_rate_limit_says_how_long_to_wait() {
     let retry_after = Duration::from_secs(7);
     for provider_type in ProviderType::ALL {
-        let sim = Sim::faulty(provider_type, Fault::RateLimited { retry_after });
+        let sim = Sim::faulty(
+            provider_type,
+            Fault::RateLimited {
+                retry_after: Some(retry_after),
+            },
+        );
         let error = sim.answer(true).await.1.unwrap_err();
         assert_eq!(error.kind(), ErrorKind::RateLimited, "{provider_type}");
         assert_eq!(error.retry_after(), Some(retry_after), "{provider_type}");
+    }
+}
+
+#[tokio::test]
+async fn a_rate_limit_may_leave_the_wait_out() {
+    for provider_type in ProviderType::ALL {
+        let sim = Sim::faulty(provider_type, Fault::RateLimited { retry_after: None });
+        let error = sim.answer(true).await.1.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::RateLimited, "{provider_type}");
+        assert_eq!(error.retry_after(), None, "{provider_type}");
     }
 }
 
