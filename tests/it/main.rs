@@ -1,4 +1,9 @@
 //! All integration tests, in one binary.
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "in a test a failure is a panic; clippy knows the test functions, not their helpers"
+)]
 
 mod cli;
 mod config;

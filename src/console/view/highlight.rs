@@ -1,347 +1,267 @@
 //! Colours for code, by what a word is and not by what a colour scheme says: scopes become roles of the theme.
 //!
-//! The grammars take some tens of milliseconds to load, so that happens on a thread of its own when the first block
-//! of code with a known language is met (or before, by [`warm_up`]). Until then code is shown in one colour, and
-//! [`generation`] tells drawn text that it should be drawn again.
+//! A grammar takes tens of milliseconds when it is first used, and hostile code may take any time; a key must not wait
+//! for either. So lines are read on a thread of its own, and are shown in one colour until they are. [`changed`] tells
+//! when something on the screen could be drawn in more colours. The thread sleeps when it has nothing to read.
 
-use std::sync::OnceLock;
-use std::sync::atomic::{AtomicBool, Ordering};
+mod grammar;
+
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::mpsc::{self, Receiver, Sender, TryRecvError};
+use std::sync::{Arc, OnceLock, Weak};
 use std::thread;
 
-use ratatui::style::Style;
-use syntect::parsing::{ParseState, Scope, ScopeStack, SyntaxReference, SyntaxSet};
+use parking_lot::Mutex;
+use syntect::parsing::SyntaxSet;
+use tokio::sync::Notify;
 
-use crate::console::theme::{Role, Theme};
+use self::grammar::{Reader, Stretches};
 
-/// A line longer than that, in bytes, is not coloured: it is data, and would take long.
-const LONGEST_LINE: usize = 2_000;
+/// How many lines of a block are handed to the thread before it has read them.
+const MOST_WAITING: usize = 500;
 
-/// After so many lines the rest of a block is not coloured.
-const MOST_LINES: usize = 10_000;
+/// How many blocks the thread may have open before it looks for those that are gone.
+const MOST_OPEN: usize = 32;
 
-static GRAMMARS: OnceLock<SyntaxSet> = OnceLock::new();
-static LOADING: AtomicBool = AtomicBool::new(false);
+static CHANGED: Notify = Notify::const_new();
+static GENERATION: AtomicU64 = AtomicU64::new(0);
 
-/// What scopes mean, the innermost scope of a word that is here decides; of several the longest.
-const MEANINGS: &[(&str, Role)] = &[
-    ("comment", Role::SyntaxComment),
-    ("constant", Role::SyntaxNumber),
-    ("entity.name", Role::SyntaxType),
-    ("entity.name.constant", Role::SyntaxNumber),
-    ("entity.name.function", Role::SyntaxFunction),
-    ("entity.name.macro", Role::SyntaxFunction),
-    ("entity.name.tag", Role::SyntaxAttribute),
-    ("entity.other.attribute-name", Role::SyntaxAttribute),
-    ("entity.other.inherited-class", Role::SyntaxType),
-    ("keyword", Role::SyntaxKeyword),
-    ("keyword.operator", Role::SyntaxOperator),
-    ("keyword.operator.word", Role::SyntaxKeyword),
-    ("markup.deleted", Role::SyntaxDeleted),
-    ("markup.heading", Role::Heading),
-    ("markup.inserted", Role::SyntaxInserted),
-    ("markup.raw", Role::Code),
-    ("meta.annotation", Role::SyntaxAttribute),
-    ("meta.diff.header", Role::Heading),
-    ("meta.diff.range", Role::SyntaxAttribute),
-    ("storage", Role::SyntaxKeyword),
-    ("string", Role::SyntaxString),
-    ("support.class", Role::SyntaxType),
-    ("support.constant", Role::SyntaxNumber),
-    ("support.function", Role::SyntaxFunction),
-    ("support.macro", Role::SyntaxFunction),
-    ("support.type", Role::SyntaxType),
-    ("variable.annotation", Role::SyntaxAttribute),
-    ("variable.function", Role::SyntaxFunction),
-    ("variable.language", Role::SyntaxKeyword),
-];
-
-/// Starts to load the grammars, if nobody has; `ready` is called on another thread when they are there, so that what
-/// is on the screen can be drawn again.
-pub fn warm_up(ready: impl FnOnce() + Send + 'static) {
-    if LOADING.swap(true, Ordering::AcqRel) {
-        return;
-    }
-    let load = move || {
-        GRAMMARS.get_or_init(two_face::syntax::extra_newlines);
-        ready();
-    };
-    let started = thread::Builder::new()
-        .name("grammars".to_owned())
-        .spawn(load);
-    if let Err(error) = started {
-        tracing::warn!(%error, "code is shown without colours");
-    }
+/// Waits until code that was drawn in one colour could be drawn in more. For one waiter: a wake-up is not lost when it
+/// comes between two waits.
+pub async fn changed() {
+    CHANGED.notified().await;
 }
 
-/// Returns a number that changes when code that was drawn would now be drawn in other colours.
-pub fn generation() -> u64 {
-    u64::from(GRAMMARS.get().is_some())
+/// Returns a number that grows with every line that is read.
+pub(super) fn generation() -> u64 {
+    GENERATION.load(Ordering::Acquire)
 }
 
-fn grammars() -> Option<&'static SyntaxSet> {
-    if cfg!(test) {
-        // A test must not depend on which thread is faster.
-        return Some(GRAMMARS.get_or_init(two_face::syntax::extra_newlines));
-    }
-    if GRAMMARS.get().is_none() {
-        warm_up(|| {});
-    }
-    GRAMMARS.get()
-}
-
-/// Colours the lines of one block of code, in order.
+/// The colours of one block of code, as far as they are known.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Highlighter(Option<Open>);
+pub(super) struct Colours(Option<Arc<Mutex<Known>>>);
 
-#[derive(Clone, Debug)]
-struct Open {
-    state: ParseState,
-    scopes: ScopeStack,
-    lines: usize,
+#[derive(Debug)]
+struct Known {
+    id: u64,
+    language: String,
+    lines: Vec<Stretches>,
+    /// How many lines have been handed to the thread.
+    sent: usize,
+    /// Whether no more lines will be read.
+    ended: bool,
 }
 
-impl Highlighter {
-    /// Makes one for a language by the name that a fence gives it; an unknown one is not coloured.
-    pub(crate) fn new(language: &str) -> Self {
+/// What is known of a line.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Seen {
+    /// Its stretches.
+    Ready(Stretches),
+    /// It is being read.
+    Waiting,
+    /// It stays as it is.
+    Plain,
+}
+
+impl Colours {
+    /// Begins a block in a language, by the name that its fence gives.
+    pub(super) fn new(language: &str) -> Self {
+        static NEXT: AtomicU64 = AtomicU64::new(0);
         if language.is_empty() {
             return Self(None);
         }
-        let syntax = grammars().and_then(|grammars| syntax_of(grammars, language));
-        Self(syntax.map(|syntax| Open {
-            state: ParseState::new(syntax),
-            scopes: ScopeStack::new(),
-            lines: 0,
-        }))
+        Self(Some(Arc::new(Mutex::new(Known {
+            id: NEXT.fetch_add(1, Ordering::Relaxed),
+            language: language.to_owned(),
+            lines: Vec::new(),
+            sent: 0,
+            ended: false,
+        }))))
     }
 
-    /// Colours the next line, given without its end; joined the pieces are the line.
-    pub(crate) fn line(&mut self, line: &str, theme: &Theme) -> Vec<(Style, String)> {
-        let pieces = self.pieces(line);
-        if pieces.is_none() {
-            self.0 = None;
+    /// Tells what is known of a line, by its index; a line asked for the first time is handed to the thread. Lines
+    /// are asked for in order.
+    pub(super) fn line(&self, index: usize, text: &str) -> Seen {
+        let Some(known) = &self.0 else {
+            return Seen::Plain;
+        };
+        send(known, index, text);
+        loop {
+            let seen = known.lock().seen(index);
+            // A test must not depend on which thread is faster.
+            if !cfg!(test) || seen != Seen::Waiting {
+                return seen;
+            }
+            thread::yield_now();
         }
-        pieces
-            .unwrap_or_else(|| vec![(Role::CodeBlock, line.to_owned())])
-            .into_iter()
-            .map(|(role, piece)| (theme.style(role), piece))
-            .collect()
     }
 
-    /// Cuts a line where the role changes; nothing when it cannot, or may not, be read.
-    fn pieces(&mut self, line: &str) -> Option<Vec<(Role, String)>> {
-        let open = self.0.as_mut()?;
-        open.lines += 1;
-        if line.len() > LONGEST_LINE || open.lines > MOST_LINES {
-            return None;
+    /// Leaves the lines that are not read yet as they are.
+    pub(super) fn give_up(&self) {
+        if let Some(known) = &self.0 {
+            known.lock().ended = true;
         }
-        let ended = format!("{line}\n");
-        let changes = open.state.parse_line(&ended, GRAMMARS.get()?).ok()?;
-        let mut pieces: Vec<(Role, String)> = Vec::new();
-        let mut start = 0;
-        let mut add = |from: usize, to: usize, scopes: &ScopeStack| {
-            let Some(piece) = line.get(from..to).filter(|piece| !piece.is_empty()) else {
-                return;
-            };
-            let role = role_of(scopes);
-            match pieces.last_mut() {
-                Some((last, text)) if *last == role => text.push_str(piece),
-                _ => pieces.push((role, piece.to_owned())),
+    }
+}
+
+/// Hands a line to the thread, if it is the next one.
+fn send(known: &Arc<Mutex<Known>>, index: usize, text: &str) {
+    let mut locked = known.lock();
+    let waiting = locked.sent - locked.lines.len();
+    if locked.ended || index != locked.sent || waiting >= MOST_WAITING {
+        return;
+    }
+    locked.sent += 1;
+    let job = Job {
+        id: locked.id,
+        known: Arc::downgrade(known),
+        line: text.to_owned(),
+    };
+    let is_sent = thread_jobs().is_some_and(|jobs| jobs.send(job).is_ok());
+    locked.ended |= !is_sent;
+}
+
+impl Known {
+    fn seen(&self, index: usize) -> Seen {
+        match self.lines.get(index) {
+            Some(stretches) => Seen::Ready(stretches.clone()),
+            None if self.ended => Seen::Plain,
+            None => Seen::Waiting,
+        }
+    }
+}
+
+/// A line to be read.
+struct Job {
+    id: u64,
+    known: Weak<Mutex<Known>>,
+    line: String,
+}
+
+/// Returns the way to the thread, which starts with the first block of code.
+fn thread_jobs() -> Option<&'static Sender<Job>> {
+    static JOBS: OnceLock<Option<Sender<Job>>> = OnceLock::new();
+    let start = || {
+        let (jobs, todo) = mpsc::channel();
+        let name = "code-colours".to_owned();
+        match thread::Builder::new().name(name).spawn(move || work(&todo)) {
+            Ok(_) => Some(jobs),
+            Err(error) => {
+                tracing::warn!(%error, "code is shown without colours");
+                None
+            }
+        }
+    };
+    JOBS.get_or_init(start).as_ref()
+}
+
+/// Reads lines as they come, and says so when there are no more for now.
+fn work(todo: &Receiver<Job>) {
+    let grammars = grammar::load();
+    let mut open: HashMap<u64, (Weak<Mutex<Known>>, Reader<'_>)> = HashMap::new();
+    loop {
+        let job = match todo.try_recv() {
+            Ok(job) => job,
+            Err(TryRecvError::Disconnected) => return,
+            Err(TryRecvError::Empty) => {
+                CHANGED.notify_one();
+                match todo.recv() {
+                    Ok(job) => job,
+                    Err(_) => return,
+                }
             }
         };
-        for (at, change) in changes {
-            let at = at.min(line.len());
-            add(start, at, &open.scopes);
-            open.scopes.apply(&change).ok()?;
-            start = at.max(start);
+        read(&grammars, &mut open, job);
+        GENERATION.fetch_add(1, Ordering::Release);
+        if open.len() > MOST_OPEN {
+            open.retain(|_, (known, _)| known.strong_count() > 0);
         }
-        add(start, line.len(), &open.scopes);
-        Some(pieces)
     }
 }
 
-fn syntax_of<'a>(grammars: &'a SyntaxSet, language: &str) -> Option<&'a SyntaxReference> {
-    let language = language.to_ascii_lowercase();
-    let token = match language.as_str() {
-        "text" | "txt" | "plain" | "plaintext" | "none" | "output" | "log" => return None,
-        "shell" | "console" | "shellsession" | "terminal" | "zsh" | "ksh" => "bash",
-        "golang" => "go",
-        "python3" | "py3" => "python",
-        "jsonc" | "json5" | "jsonl" | "ndjson" => "json",
-        "c#" => "cs",
-        "objective-c" | "objc" => "m",
-        "vue" | "svelte" => "html",
-        other => other,
+fn read<'a>(
+    grammars: &'a SyntaxSet,
+    open: &mut HashMap<u64, (Weak<Mutex<Known>>, Reader<'a>)>,
+    job: Job,
+) {
+    let Some(known) = job.known.upgrade() else {
+        open.remove(&job.id);
+        return;
     };
-    grammars.find_syntax_by_token(token)
-}
-
-/// [`MEANINGS`], ready to be compared.
-struct Meanings {
-    known: Vec<(Scope, Role)>,
-    key: Option<Scope>,
-}
-
-impl Meanings {
-    fn get() -> &'static Self {
-        static ALL: OnceLock<Meanings> = OnceLock::new();
-        ALL.get_or_init(|| Self {
-            known: MEANINGS
-                .iter()
-                .filter_map(|(name, role)| Some((Scope::new(name).ok()?, *role)))
-                .collect(),
-            key: Scope::new("meta.mapping.key").ok(),
-        })
+    if known.lock().ended {
+        return;
     }
-
-    fn of(&self, scope: Scope) -> Option<Role> {
-        let fitting = self
-            .known
-            .iter()
-            .filter(|(known, _)| known.is_prefix_of(scope));
-        let longest = fitting.max_by_key(|(known, _)| known.len());
-        longest.map(|(_, role)| *role)
+    // The lock is not held while a grammar works.
+    let language = known.lock().language.clone();
+    let reader = match open.entry(job.id) {
+        Entry::Occupied(entry) => Some(entry.into_mut()),
+        Entry::Vacant(entry) => {
+            Reader::new(grammars, &language).map(|reader| entry.insert((job.known, reader)))
+        }
+    };
+    let stretches = reader.and_then(|(_, reader)| reader.read(&job.line));
+    let mut known = known.lock();
+    match stretches {
+        Some(stretches) if !known.ended => known.lines.push(stretches),
+        Some(_) => {}
+        None => {
+            known.ended = true;
+            open.remove(&job.id);
+        }
     }
-}
-
-fn role_of(scopes: &ScopeStack) -> Role {
-    let meanings = Meanings::get();
-    let scopes = scopes.as_slice();
-    // A key is a string too, but what it is for says more.
-    let is_key = |scope: &Scope| meanings.key.is_some_and(|key| key.is_prefix_of(*scope));
-    if scopes.iter().any(is_key) {
-        return Role::SyntaxAttribute;
-    }
-    let mut inner_first = scopes.iter().rev();
-    inner_first
-        .find_map(|scope| meanings.of(*scope))
-        .unwrap_or(Role::CodeBlock)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn roles(language: &str, code: &str) -> Vec<(Role, String)> {
-        let mut highlighter = Highlighter::new(language);
-        let lines = code.lines();
-        lines
-            .flat_map(|line| {
-                let pieces = highlighter.pieces(line);
-                pieces.unwrap_or_else(|| vec![(Role::CodeBlock, line.to_owned())])
-            })
-            .collect()
-    }
-
-    fn role(language: &str, code: &str, word: &str) -> Role {
-        let found = roles(language, code);
-        let piece = found.iter().find(|(_, text)| text.contains(word));
-        piece.unwrap_or_else(|| panic!("{word} in {found:?}")).0
-    }
+    use crate::console::theme::Role;
 
     #[test]
-    fn words_get_the_roles_they_have() {
-        let rust = "// note\nfn main() { let x: Vec<u8> = vec![\"a\"; 12]; }";
-        assert_eq!(role("rust", rust, "note"), Role::SyntaxComment);
-        assert_eq!(role("rust", rust, "fn"), Role::SyntaxKeyword);
-        assert_eq!(role("rust", rust, "main"), Role::SyntaxFunction);
-        assert_eq!(role("rust", rust, "\"a\""), Role::SyntaxString);
-        assert_eq!(role("rust", rust, "12"), Role::SyntaxNumber);
-        let json = "{\n  \"key\": \"value\", \"n\": 1\n}";
-        assert_eq!(role("json", json, "key"), Role::SyntaxAttribute);
-        assert_eq!(role("json", json, "value"), Role::SyntaxString);
-        let diff = "--- a\n+++ b\n@@ -1 +1 @@\n-old\n+new";
-        assert_eq!(role("diff", diff, "old"), Role::SyntaxDeleted);
-        assert_eq!(role("diff", diff, "new"), Role::SyntaxInserted);
-    }
-
-    #[test]
-    fn the_names_models_use_are_known() {
-        for language in [
-            "rust",
-            "python",
-            "py",
-            "python3",
-            "js",
-            "javascript",
-            "ts",
-            "typescript",
-            "tsx",
-            "bash",
-            "sh",
-            "shell",
-            "console",
-            "json",
-            "yaml",
-            "yml",
-            "toml",
-            "go",
-            "golang",
-            "c",
-            "cpp",
-            "c++",
-            "cs",
-            "c#",
-            "java",
-            "kotlin",
-            "swift",
-            "ruby",
-            "php",
-            "sql",
-            "html",
-            "css",
-            "xml",
-            "dockerfile",
-            "makefile",
-            "diff",
-            "ini",
-            "lua",
-            "markdown",
-            "powershell",
-            "Rust",
-            "HTML",
-            "zig",
-            "haskell",
-            "r",
-        ] {
-            assert!(Highlighter::new(language).0.is_some(), "{language}");
-        }
-        for language in ["text", "plaintext", "", "no-such-language"] {
-            assert!(Highlighter::new(language).0.is_none(), "{language}");
-        }
-    }
-
-    #[test]
-    fn what_is_open_goes_on_in_the_next_line() {
-        let found = roles("rust", "/* one\ntwo */ let");
-        assert_eq!(found[1].0, Role::SyntaxComment);
-        assert_eq!(found.last().unwrap().0, Role::SyntaxKeyword);
-    }
-
-    #[test]
-    fn a_line_stays_whole_whatever_it_is() {
-        for (language, line) in [
-            ("rust", "let 你 = \"好\"; // 👩\u{200d}💻"),
-            ("json", "}}}{{{\"\\"),
-            ("bash", "echo \"$(echo `x` ${y"),
-            ("html", "<a <b =\"'"),
-        ] {
-            let joined: String = roles(language, line)
-                .into_iter()
-                .map(|(_, text)| text)
-                .collect();
-            assert_eq!(joined, line);
-        }
-    }
-
-    #[test]
-    fn a_line_of_data_ends_the_colouring() {
-        let theme = Theme::no_color();
-        let mut highlighter = Highlighter::new("json");
+    fn lines_come_back_read_in_order() {
+        let colours = Colours::new("rust");
         assert_eq!(
-            highlighter.line(&"1,".repeat(LONGEST_LINE), &theme).len(),
-            1
+            colours.line(0, "/*"),
+            Seen::Ready(vec![(Role::SyntaxComment, 2)])
         );
-        assert!(highlighter.0.is_none());
-        assert_eq!(highlighter.line("{\"a\": 1}", &theme).len(), 1);
+        assert_eq!(
+            colours.line(1, "fn"),
+            Seen::Ready(vec![(Role::SyntaxComment, 2)])
+        );
+        assert_eq!(
+            colours.line(0, "/*"),
+            Seen::Ready(vec![(Role::SyntaxComment, 2)]),
+            "it is not read twice"
+        );
+    }
+
+    #[test]
+    fn an_unknown_language_stays_plain() {
+        assert_eq!(Colours::new("").line(0, "x"), Seen::Plain);
+        assert_eq!(Colours::new("no-such-language").line(0, "x"), Seen::Plain);
+    }
+
+    #[test]
+    fn after_a_line_that_cannot_be_read_all_stay_plain() {
+        let colours = Colours::new("json");
+        assert!(matches!(colours.line(0, "{}"), Seen::Ready(_)));
+        assert_eq!(colours.line(1, &"1,".repeat(2_000)), Seen::Plain);
+        assert_eq!(colours.line(2, "{}"), Seen::Plain);
+    }
+
+    #[test]
+    fn a_block_that_is_given_up_keeps_what_it_has() {
+        let colours = Colours::new("json");
+        colours.line(0, "{}");
+        colours.give_up();
+        assert!(matches!(colours.line(0, "{}"), Seen::Ready(_)));
+        assert_eq!(colours.line(1, "{}"), Seen::Plain);
+    }
+
+    #[tokio::test]
+    async fn who_waits_is_told() {
+        Colours::new("rust").line(0, "fn main() {}");
+        changed().await;
     }
 }

@@ -90,19 +90,12 @@ pub(super) struct Scanner {
     /// Whether a blank line stands before the open piece.
     gap: bool,
     pieces: Vec<Piece>,
-    /// Whether a fence has been seen anywhere.
-    has_code: bool,
 }
 
 impl Scanner {
     /// Returns the settled pieces, in order.
     pub(super) fn pieces(&self) -> &[Piece] {
         &self.pieces
-    }
-
-    /// Tells whether there is, or may be, code.
-    pub(super) fn has_code(&self) -> bool {
-        self.has_code
     }
 
     /// Goes over what is new.
@@ -161,7 +154,6 @@ impl Scanner {
     /// Takes a line, which ends at `end`, newline included.
     fn take(&mut self, source: &str, end: usize) {
         let line = source.get(self.line..end).unwrap_or_default();
-        self.has_code |= line.contains("```") || line.contains("~~~");
         match std::mem::take(&mut self.state) {
             State::Fence(fence) => self.line_of_code(line, fence, end),
             State::Item(item) => self.line_of_item(line, item, end),
