@@ -57,8 +57,6 @@ pub(crate) struct App {
     places: Places,
     mouse: bool,
     quit_armed: Option<Instant>,
-    /// Whether any answer had a block of code.
-    has_code: bool,
     history_turns: usize,
 }
 
@@ -125,7 +123,6 @@ impl App {
             places: Places::default(),
             mouse: settings.mouse,
             quit_armed: None,
-            has_code: false,
             history_turns: settings.history_turns,
         }
     }

@@ -16,7 +16,6 @@ mod streams;
 use std::future::poll_fn;
 use std::io;
 use std::pin::pin;
-use std::sync::Arc;
 use std::task::Poll;
 
 use futures_util::future::BoxFuture;
@@ -26,7 +25,7 @@ use ratatui::Terminal;
 use ratatui::backend::Backend;
 use ratatui::crossterm::event::Event as Input;
 use tokio::sync::broadcast::error::RecvError;
-use tokio::sync::{Notify, broadcast, mpsc};
+use tokio::sync::{broadcast, mpsc};
 use tokio::time::{Instant, sleep_until};
 
 use self::pace::Pace;
@@ -104,11 +103,9 @@ where
         jobs: FuturesUnordered::new(),
         pace: Pace::new(face.frames_per_second, now),
         refresh: Refresh::new(now),
-        colours: Arc::default(),
         clear: false,
         leave: None,
     };
-    let colours = Arc::clone(&console.colours);
     console.draw(terminal)?;
     loop {
         let drawing_waits = console.pace.wants() && !host.is_ready();
@@ -138,7 +135,7 @@ where
             event = heard.recv(), if deck_speaks => {
                 deck_speaks = console.heard(event, &mut heard, host).await;
             }
-            () = colours.notified() => console.happened(Event::Colours, host),
+            () = highlight::changed() => console.happened(Event::Colours, host),
             () = host.ready(), if drawing_waits => {}
             () = sleep_until(wake.unwrap_or(now)), if wake.is_some() => {}
         }
@@ -173,8 +170,6 @@ struct Console {
     jobs: FuturesUnordered<BoxFuture<'static, Event>>,
     pace: Pace,
     refresh: Refresh,
-    /// Told when code can be drawn in colours.
-    colours: Arc<Notify>,
     /// Whether the screen must be wiped before the next frame.
     clear: bool,
     leave: Option<ExitReason>,
@@ -207,10 +202,6 @@ impl Console {
             }
             Effect::Mouse(take) => host.mouse(take),
             Effect::Figures => self.refresh.figures_now(Instant::now()),
-            Effect::Colours => {
-                let ready = Arc::clone(&self.colours);
-                highlight::warm_up(move || ready.notify_one());
-            }
             Effect::Redraw => {
                 self.clear = true;
                 self.pace.ask(Redraw::Now);
