@@ -1,11 +1,13 @@
 //! The real binary in a pseudo-terminal: what a person sees, and what is left of the terminal afterwards.
 
 use std::io::{Read, Write};
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
+use parking_lot::Mutex;
 use portable_pty::{Child, CommandBuilder, ExitStatus, PtyPair, PtySize, native_pty_system};
+use tokio::time::Instant;
 
 const SIZE: PtySize = PtySize {
     rows: 30,
@@ -51,7 +53,7 @@ impl Console {
         thread::spawn(move || {
             let mut bytes = [0; 4096];
             while let Ok(read @ 1..) = output.read(&mut bytes) {
-                seen.lock().unwrap().extend_from_slice(&bytes[..read]);
+                seen.lock().extend_from_slice(&bytes[..read]);
             }
         });
         Self {
@@ -72,7 +74,7 @@ impl Console {
 
     fn terminal(&self) -> vt100::Parser {
         let mut terminal = vt100::Parser::new(SIZE.rows, SIZE.cols, 0);
-        terminal.process(&self.written.lock().unwrap());
+        terminal.process(&self.written.lock());
         terminal
     }
 
@@ -128,7 +130,7 @@ impl Console {
         assert!(!screen.hide_cursor(), "the cursor is shown");
         assert!(!screen.bracketed_paste());
         assert_eq!(screen.mouse_protocol_mode(), vt100::MouseProtocolMode::None);
-        let written = self.written.lock().unwrap();
+        let written = self.written.lock();
         let written = String::from_utf8_lossy(&written);
         let pushed = written.matches("\x1b[>1u").count();
         assert!(written.matches("\x1b[<u").count() >= pushed);
@@ -197,7 +199,7 @@ fn it_stops_and_goes_on_with_a_whole_picture() {
     console.until_shown("a draft");
     console.signal(Signal::STOP);
     thread::sleep(Duration::from_millis(100));
-    console.written.lock().unwrap().clear();
+    console.written.lock().clear();
     console.signal(Signal::CONT);
     console.until_shown("a draft");
     console.until_shown("Ask something.");

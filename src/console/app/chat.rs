@@ -120,7 +120,6 @@ impl App {
     }
 }
 
-
 /// Tells whether asking again can help.
 pub(crate) fn is_worth_retrying(phase: &Phase) -> bool {
     match phase {
