@@ -6,7 +6,9 @@ use axum::http::header::CONTENT_LENGTH;
 use bytes::Bytes;
 use tokio::time::{Instant, sleep, sleep_until};
 
-use super::{Encoder, Fault, Frames, MARK, Script, TRICKLE, break_off, encode, frames, not_utf8};
+use super::{
+    Encoder, Fault, Frames, MARK, Script, TRICKLE, break_off, encode, frames, not_utf8, pace,
+};
 use crate::base::{Chunk, FinishReason};
 
 impl Script {
@@ -19,7 +21,7 @@ impl Script {
         let mut due = first_token;
         for _ in 1..self.answer.pieces.len() {
             due += self.gap();
-            sleep_until(due).await;
+            pace(due).await;
         }
     }
 
