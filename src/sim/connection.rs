@@ -17,6 +17,10 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio_util::sync::CancellationToken;
 
+/// The most bytes of frames that are gathered into one write when frames come faster than they leave; also the most
+/// bytes of request headers.
+const LARGEST_BUFFER: usize = 64 << 10;
+
 /// What a handler can do to its connection.
 #[derive(Clone, Debug)]
 pub(super) struct Connection {
@@ -63,7 +67,7 @@ pub(super) async fn serve<H, F>(
     });
     let mut serving = std::pin::pin!(
         http1::Builder::new()
-            .max_buf_size(1 << 20)
+            .max_buf_size(LARGEST_BUFFER)
             .serve_connection(TokioIo::new(socket), service)
     );
     let mut is_stopping = false;

@@ -91,7 +91,7 @@ impl Default for InstanceProfile {
             models: Vec::new(),
             key: None,
             first_token: Delay::exactly(Duration::ZERO),
-            speed: Spread::exactly(10_000.0),
+            speed: Spread::exactly(100_000.0),
             slowdown: 0.0,
             length: None,
             reasoning: false,

@@ -7,7 +7,8 @@ use bytes::Bytes;
 use tokio::time::{Instant, sleep, sleep_until};
 
 use super::{
-    Encoder, Fault, Frames, MARK, NOT_UTF8, Script, TRICKLE, break_off, encode, frames, replaced,
+    Encoder, Fault, Frames, MARK, NOT_UTF8, Script, TRICKLE, break_off, encode, frames, pace,
+    replaced,
 };
 use crate::base::{Chunk, FinishReason};
 
@@ -21,7 +22,7 @@ impl Script {
         let mut due = first_token;
         for _ in 1..self.answer.pieces.len() {
             due += self.gap();
-            sleep_until(due).await;
+            pace(due).await;
         }
     }
 

@@ -8,10 +8,10 @@ use tokio::time::timeout;
 use super::{PATIENCE, Sim, first_piece};
 use crate::base::ProviderType::{self, OpenAi, ZhipuAi};
 use crate::base::{ErrorKind, FinishReason};
-use crate::sim::{Ending, Fault, InstanceProfile};
+use crate::sim::{Ending, Fault, InstanceProfile, Spread};
 
 /// Long enough that something would have come, short enough to wait for nothing.
-const A_WHILE: Duration = Duration::from_millis(30);
+const A_WHILE: Duration = Duration::from_millis(20);
 
 async fn kind(provider_type: ProviderType, fault: Fault, stream: bool) -> ErrorKind {
     let sim = Sim::faulty(provider_type, fault);
@@ -216,7 +216,9 @@ async fn left_alone(sim: &Sim, fault: Fault) {
 #[tokio::test]
 async fn an_endless_answer_ends_only_with_its_client() {
     for provider_type in ProviderType::ALL {
-        let sim = Sim::faulty(provider_type, Fault::Endless);
+        // A pace: without one it would fill all buffers on the way before anybody reads.
+        let sim = Sim::new(provider_type, |p| p.speed = Spread::exactly(10_000.0));
+        sim.server.set_fault("a", Some(Fault::Endless)).unwrap();
         let response = sim.ask("Hello", true).send().await.unwrap();
         let mut body = response.bytes_stream();
         let mut length = 0;
@@ -292,7 +294,7 @@ async fn a_refusing_instance_has_a_closed_port_and_comes_back() {
 #[tokio::test]
 async fn what_stood_when_the_port_closed_is_broken_and_no_disconnect() {
     let sim = Sim::new(OpenAi, |profile: &mut InstanceProfile| {
-        profile.speed = crate::sim::Spread::exactly(5.0);
+        profile.speed = Spread::exactly(5.0);
     });
     let response = sim.ask("Hello", true).send().await.unwrap();
     let mut body = response.bytes_stream();
