@@ -55,10 +55,10 @@ fn driver_over(server: &sim::Server) -> Result<LlmModelDriver, llmdeck::Error> {
     let mut instances = Vec::new();
     for found in server.instances() {
         let mut reach = provider::Settings::new(&found.name, found.provider_type);
-        reach.base_url = Some(found.base_url.clone());
-        reach.key = found.key.clone().map(Into::into);
+        reach.base_url = Some(found.base_url);
+        reach.key = found.key.map(Into::into);
         let mut settings = InstanceSettings::new(&found.name, found.provider_type);
-        settings.models = found.models.clone();
+        settings.models = found.models;
         instances.push(InstanceSpec {
             settings,
             strategy: provider::build(reach, &http)?,

@@ -301,6 +301,7 @@ impl Shared {
 
     /// Returns what an answer cost in US dollars, when that is known.
     fn cost(&self, instance: &InstanceName, model: &str, usage: Option<&Usage>) -> Option<f64> {
+        let usage = usage?;
         let known = self.known.iter().find(|known| known.name == *instance)?;
         let price = prices::find(
             &self.settings.prices,
@@ -308,16 +309,19 @@ impl Shared {
             &known.base_url,
             model,
         )?;
-        price.cost(usage?, jiff::Timestamp::now())
+        price.cost(usage, jiff::Timestamp::now())
     }
 
     fn next_request(&self) -> RequestId {
         RequestId(self.next_request.fetch_add(1, Ordering::Relaxed))
     }
 
-    fn tell(&self, event: DeckEvent) {
-        // Nobody listening is fine.
-        let _ = self.events.send(event);
+    /// Tells whoever listens; without anybody the event is not even made.
+    fn tell(&self, event: impl FnOnce() -> DeckEvent) {
+        if self.events.receiver_count() > 0 {
+            // The last one may have left just now.
+            let _ = self.events.send(event());
+        }
     }
 }
 

@@ -36,7 +36,7 @@ pub(super) struct Running {
 }
 
 impl Running {
-    /// Sends the request to the lease's instance (when first polled).
+    /// Sends the request, whose model is the lease's, to the lease's instance (when first polled).
     pub(super) fn begin(
         shared: &Arc<Shared>,
         request_id: RequestId,
@@ -45,9 +45,7 @@ impl Running {
         started_after: Duration,
     ) -> Self {
         let now = Instant::now();
-        let mut request = request.clone();
-        request.model = Some(lease.model().to_owned());
-        let upstream = shared.strategies[lease.at() as usize].stream(&request);
+        let upstream = shared.strategies[lease.at() as usize].stream(request);
         shared
             .monitor
             .attempt_begin(request_id, lease.instance(), lease.provider_type());
@@ -158,7 +156,7 @@ impl Running {
         self.shared
             .monitor
             .attempt_end(&self.record, Instant::now());
-        self.shared.tell(crate::base::DeckEvent::AttemptEnded {
+        self.shared.tell(|| crate::base::DeckEvent::AttemptEnded {
             id: self.request_id,
             attempt: self.record.clone(),
         });

@@ -25,7 +25,7 @@ pub(super) fn stream(shared: Arc<Shared>, request: ChatRequest) -> ChatStream {
         loop {
             match run {
                 Run::Idle { shared, request } => {
-                    run = Run::Active(Box::new(Active::begin(shared, request)))
+                    run = Run::Active(Box::new(Active::begin(shared, request)));
                 }
                 Run::Active(mut active) => {
                     let item = active.next().await;
@@ -41,6 +41,10 @@ pub(super) fn stream(shared: Arc<Shared>, request: ChatRequest) -> ChatStream {
     }))
 }
 
+#[expect(
+    clippy::large_enum_variant,
+    reason = "one for each request, and soon the small one"
+)]
 enum Run {
     /// Not polled yet: nothing has happened.
     Idle {
@@ -76,6 +80,8 @@ struct Active {
     queued: Duration,
     last_asked: Option<(InstanceName, ProviderType)>,
     outcome: Option<(Outcome, Option<Error>)>,
+    /// The sample of an answer that was given away.
+    sample: Option<Sample>,
 }
 
 /// Attempts after the first, by why they were made.
@@ -107,7 +113,7 @@ impl Active {
         };
         shared.monitor.begin(id, route.as_ref());
         shared.budget.request();
-        shared.tell(DeckEvent::RequestStarted { id });
+        shared.tell(|| DeckEvent::RequestStarted { id });
         // A target of its own, so that one setting keeps what people write out of every log.
         tracing::trace!(target: "llmdeck::prompts", request = %id, messages = %written(&request), "prompt");
         let deadline = called + request.deadline.unwrap_or(shared.settings.pool.deadline);
@@ -129,6 +135,7 @@ impl Active {
             queued: Duration::ZERO,
             last_asked: None,
             outcome: None,
+            sample: None,
             request,
         }
     }
@@ -194,6 +201,10 @@ impl Active {
 
     fn send(&mut self, lease: crate::pool::Lease) -> Running {
         self.last_asked = Some((lease.instance().clone(), lease.provider_type()));
+        // What the caller wanted is in `want`; here stands what this instance is asked for.
+        if self.request.model.as_deref() != Some(lease.model()) {
+            self.request.model = Some(lease.model().to_owned());
+        }
         Running::begin(
             &self.shared,
             self.id,
@@ -402,19 +413,18 @@ impl Active {
     /// Makes the last piece of an answer that came to its end.
     fn finished(&mut self) -> Chunk {
         self.outcome = Some((Outcome::Success, None));
-        let total = self.called.elapsed();
-        let (attempts, queued, id) = (self.attempts.clone(), self.queued, self.id);
-        let cost = self.cost();
-        let response = self.answer.so_far_mut();
-        response.cost = cost;
-        response.attempts = attempts;
-        response.queued = queued;
-        response.total_time = total;
-        response.request_id = Some(id);
+        let sample = self.sample(Outcome::Success, None);
+        let mut response = std::mem::take(&mut self.answer).into_response();
+        response.cost = sample.cost;
+        response.attempts = std::mem::take(&mut self.attempts);
+        response.queued = self.queued;
+        response.total_time = sample.total;
+        response.request_id = Some(self.id);
         if response.finish_reason.is_none() {
             response.finish_reason = Some(FinishReason::Unknown);
         }
-        Chunk::Done(Box::new(response.clone()))
+        self.sample = Some(sample);
+        Chunk::Done(Box::new(response))
     }
 
     fn cost(&self) -> Option<f64> {
@@ -451,7 +461,7 @@ impl Active {
         sample.queued = self.queued;
         sample.time_to_first_token = response.time_to_first_token;
         sample.usage = response.usage;
-        sample.cost = response.cost.or_else(|| self.cost());
+        sample.cost = self.cost();
         sample.time_between_tokens = response
             .usage
             .and_then(|usage| usage.completion_tokens)
@@ -473,7 +483,10 @@ impl Drop for Active {
         self.attempts
             .extend(self.running.take().map(Running::cancel));
         let (outcome, error) = self.outcome.take().unwrap_or((Outcome::Cancelled, None));
-        let sample = self.sample(outcome, error.as_ref());
+        let sample = match self.sample.take() {
+            Some(sample) => sample,
+            None => self.sample(outcome, error.as_ref()),
+        };
         self.shared.monitor.record(&sample, Instant::now());
         tracing::trace!(target: "llmdeck::prompts", request = %self.id, text = ?self.answer.so_far().text, "answer");
         let usage = sample.usage.unwrap_or_default();
@@ -491,7 +504,7 @@ impl Drop for Active {
             error = error.as_ref().map(tracing::field::display),
             "request"
         );
-        self.shared.tell(DeckEvent::RequestEnded {
+        self.shared.tell(|| DeckEvent::RequestEnded {
             id: self.id,
             outcome,
             instance: sample.instance,

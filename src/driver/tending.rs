@@ -44,7 +44,7 @@ async fn scale(shared: Weak<Shared>) {
                 false => format!("{} leaves: it is no longer needed", scaled.instance),
             };
             tracing::info!(what, "scaling");
-            shared.tell(DeckEvent::Commanded {
+            shared.tell(|| DeckEvent::Commanded {
                 what,
                 by: "scaling".to_owned(),
             });

@@ -8,7 +8,7 @@ use bytes::Bytes;
 use reqwest::header::{
     ACCEPT, ACCEPT_ENCODING, CONTENT_ENCODING, CONTENT_TYPE, HeaderMap, HeaderValue, LOCATION,
 };
-use reqwest::{Client, Method, Request, Response};
+use reqwest::{Client, Method, Request, Response, Url};
 use tokio::time::timeout;
 
 use super::address::{Address, shown};
@@ -135,6 +135,7 @@ pub(super) struct Upstream {
     pub(super) place: Place,
     pub(super) address: Address,
     pub(super) credentials: Credentials,
+    chat_url: Url,
     client: Client,
 }
 
@@ -185,6 +186,7 @@ impl Upstream {
                 ..wire::Quirks::default()
             },
             place,
+            chat_url: address.join(wire::chat_path(provider_type)),
             address,
             credentials,
         })
@@ -192,8 +194,7 @@ impl Upstream {
 
     /// Sends a chat and waits for the response's headers, whatever they say.
     pub(super) async fn post(&self, body: Bytes, streaming: bool) -> Result<Response, Error> {
-        let path = wire::chat_path(self.provider_type);
-        let mut request = Request::new(Method::POST, self.address.join(path));
+        let mut request = Request::new(Method::POST, self.chat_url.clone());
         let headers = request.headers_mut();
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
         let accept = match (streaming, self.provider_type) {

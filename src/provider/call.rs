@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use futures_util::{StreamExt as _, stream};
+use futures_util::{FutureExt as _, StreamExt as _, stream};
 use reqwest::{Response, Version};
 use tokio::time::{Instant, timeout, timeout_at};
 
@@ -172,6 +172,10 @@ impl Phase {
 /// Reads the little that is left of a finished body, so that HTTP/1.1 can use its connection again.
 fn drain(mut response: Response) {
     if response.version() == Version::HTTP_2 {
+        return;
+    }
+    // Mostly the end has come along with the last bytes.
+    if let Some(Ok(None) | Err(_)) = response.chunk().now_or_never() {
         return;
     }
     let Ok(runtime) = tokio::runtime::Handle::try_current() else {

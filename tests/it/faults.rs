@@ -3,6 +3,7 @@
 //! Each case has a server of its own with one instance of each type; each of the three is the sick one in turn. The
 //! sick one has a short timeout where its fault calls for one and the others have long ones, so that a busy machine
 //! changes nothing.
+#![expect(clippy::unwrap_used, reason = "a test stops at the first surprise")]
 
 use std::time::Duration;
 

@@ -1,4 +1,9 @@
 //! A driver over simulated instances: real providers, real sockets, one process.
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "a test stops at the first surprise"
+)]
 
 use std::time::Duration;
 

@@ -47,7 +47,6 @@ impl Core {
         let Some(at) = self.leases.get(&lease).map(|state| state.at) else {
             return;
         };
-        let median = others(self, at);
         let Some(state) = self.leases.get_mut(&lease) else {
             return;
         };
@@ -56,11 +55,18 @@ impl Core {
         }
         state.first_token = Some(now);
         let after = now.duration_since(state.started);
+        // Most first tokens are quick, and then nobody needs to know how quick the others are.
+        let median = if after > SLOW_AT_LEAST {
+            others(self, at)
+        } else {
+            None
+        };
+        let Some(state) = self.leases.get_mut(&lease) else {
+            return;
+        };
         let slot = &mut self.slots[at as usize];
         slot.breaker.first_token(&mut state.pass, now);
-        let slow = median.is_some_and(|median| {
-            after > SLOW_AT_LEAST && after.as_secs_f64() > SLOW_TIMES * median
-        });
+        let slow = median.is_some_and(|median| after.as_secs_f64() > SLOW_TIMES * median);
         slot.breaker.pace(state.pass, slow, now, &mut self.rng);
         slot.estimate.first_token(after, now);
         let permits = self.standings[at as usize].permits;
