@@ -18,9 +18,9 @@ use crate::limit;
 
 pub use adaptive::AdaptiveSettings;
 pub(crate) use balancer::Lease;
-pub(crate) use core::Scaled;
 pub use balancer::LlmLoadBalancer;
 pub use breaker::BreakerSettings;
+pub(crate) use core::Scaled;
 pub use scaler::ScalingSettings;
 pub use strategy::StrategyKind;
 

@@ -110,7 +110,13 @@ pub(super) fn read(
         }
         provider.ca_file = Some(path);
     }
-    overlay::nested("timeouts", &mut provider.timeouts, &mut table, findings);
+    overlay::nested(
+        "timeouts",
+        &mut provider.timeouts,
+        &mut table,
+        findings,
+        |_, _, _| {},
+    );
     check_timeouts(&provider.timeouts, table.path(), findings);
     if let Some(field) = table.take::<String>("max_tokens_field", findings) {
         if !matches!(field.value.as_str(), "max_tokens" | "max_completion_tokens") {

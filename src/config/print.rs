@@ -32,7 +32,11 @@ pub fn print(config: &Config) -> String {
     out.section("retry", &config.retry);
     out.section("monitor", &config.monitor);
     if !config.prices.is_empty() {
-        out.section("prices", &config.prices);
+        out.line("\n[prices]");
+        for (model, price) in &config.prices {
+            let key = Value::String(model.clone()).to_string();
+            out.key("prices", &key, &value_of(price), None);
+        }
     }
     #[cfg(feature = "console")]
     out.section("console", &config.console);
@@ -119,49 +123,52 @@ impl Printer<'_> {
         }
     }
 
-    /// Tables within a section come after its other keys, as TOML wants it.
     fn section<S: Serialize + DeserializeOwned>(&mut self, name: &str, settings: &S) {
         self.line(&format!("\n[{name}]"));
         let values = toml::Table::try_from(settings).unwrap_or_default();
         for field in fields_of::<S>() {
-            match values.get(*field) {
-                Some(Value::Table(_)) => {}
-                Some(value) => self.key(name, field, value, None),
-                None => self.line(&format!("# {field} is not set")),
+            if !values.contains_key(*field) {
+                self.line(&format!("# {field} is not set"));
             }
         }
-        for (field, value) in &values {
-            if let Value::Table(inner) = value {
-                self.table(&format!("{name}.{field}"), inner);
-            }
-        }
+        self.table(name, &values);
     }
 
-    /// Writes a table within a section, and the tables within it below its keys.
-    fn table(&mut self, path: &str, table: &toml::Table) {
-        self.line(&format!("[{path}]"));
-        let tables_of = |value: &Value| -> Vec<toml::Table> {
-            let array = value.as_array().map_or(&[][..], Vec::as_slice);
-            array.iter().filter_map(Value::as_table).cloned().collect()
-        };
-        let (plain, nested): (Vec<_>, Vec<_>) = table
-            .iter()
-            .partition(|(_, value)| !value.is_table() && tables_of(value).is_empty());
-        // What was set as a whole has one origin for all that is in it.
-        let whole = self.config.origins.get(path).map(ToString::to_string);
-        for (key, value) in plain {
-            self.key(path, key, value, whole.as_deref());
+    /// Writes a table's own keys, then the tables within it, as TOML wants it.
+    fn table(&mut self, path: &str, values: &toml::Table) {
+        let is_list_of_tables =
+            |list: &[Value]| !list.is_empty() && list.iter().all(Value::is_table);
+        let mut later = Vec::new();
+        for (key, value) in values {
+            match value {
+                Value::Table(_) => later.push((key, value)),
+                Value::Array(list) if is_list_of_tables(list) => later.push((key, value)),
+                value => self.key(path, key, value, None),
+            }
         }
-        for (field, value) in nested {
-            let path = format!("{path}.{field}");
+        for (key, value) in later {
+            let path = format!("{path}.{key}");
             if let Value::Table(inner) = value {
+                self.line(&format!("[{path}]"));
                 self.table(&path, inner);
             }
-            let whole = self.config.origins.get(&path).map(ToString::to_string);
-            for inner in tables_of(value) {
+            // The file's place is known of the list as a whole.
+            let place = self
+                .config
+                .origins
+                .get(&path)
+                .cloned()
+                .unwrap_or_default()
+                .to_string();
+            for inner in value
+                .as_array()
+                .into_iter()
+                .flatten()
+                .filter_map(Value::as_table)
+            {
                 self.line(&format!("[[{path}]]"));
-                for (key, value) in &inner {
-                    self.key(&path, key, value, whole.as_deref());
+                for (key, value) in inner {
+                    self.key(&path, key, value, Some(&place));
                 }
             }
         }
@@ -190,7 +197,10 @@ impl Printer<'_> {
                 .unwrap_or_default()
                 .to_string(),
         };
-        let setting = clean_line(&format!("{key} = {value}"));
+        // A webhook's URL often is its own password.
+        let secret = Value::from(SECRET);
+        let value = if key == "webhook" { &secret } else { value };
+        let setting = clean_line(&format!("{key} = {}", on_one_line(value)));
         let _ = writeln!(
             self.text,
             "{setting:COMMENT_COLUMN$}  # {}",
@@ -201,6 +211,20 @@ impl Printer<'_> {
     fn line(&mut self, line: &str) {
         self.text.push_str(line);
         self.text.push('\n');
+    }
+}
+
+/// Writes text with line breaks escaped; TOML itself would spread it over lines.
+fn on_one_line(value: &Value) -> String {
+    match value {
+        Value::String(text) if text.contains(char::is_control) => {
+            serde_json::Value::from(text.as_str()).to_string()
+        }
+        Value::Array(list) => format!(
+            "[{}]",
+            list.iter().map(on_one_line).collect::<Vec<_>>().join(", ")
+        ),
+        other => other.to_string(),
     }
 }
 

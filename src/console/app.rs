@@ -57,6 +57,8 @@ pub(crate) struct App {
     places: Places,
     mouse: bool,
     quit_armed: Option<Instant>,
+    /// Whether any answer had a block of code.
+    has_code: bool,
     history_turns: usize,
 }
 
@@ -123,6 +125,7 @@ impl App {
             places: Places::default(),
             mouse: settings.mouse,
             quit_armed: None,
+            has_code: false,
             history_turns: settings.history_turns,
         }
     }
@@ -157,6 +160,7 @@ impl App {
                 }
                 (Vec::new(), Redraw::Now)
             }
+            Event::Colours => (Vec::new(), Redraw::Soon),
             Event::Time => (Vec::new(), self.time_passed()),
         }
     }
@@ -186,7 +190,7 @@ impl App {
         Figures {
             scope: self.metrics.scope.clone(),
             window: self.metrics.window(),
-            buckets: self.metrics.columns.clamp(1, 240),
+            buckets: self.metrics.buckets(),
         }
     }
 

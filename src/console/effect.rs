@@ -23,6 +23,8 @@ pub(crate) enum Effect {
     Mouse(bool),
     /// Fetch figures at once: another scope or window was chosen.
     Figures,
+    /// Make ready to colour code; the first has come.
+    Colours,
     /// Draw the whole screen again.
     Redraw,
     /// Suspend the program.

@@ -108,6 +108,8 @@ impl Active {
         shared.monitor.begin(id, route.as_ref());
         shared.budget.request();
         shared.tell(DeckEvent::RequestStarted { id });
+        // A target of its own, so that one setting keeps what people write out of every log.
+        tracing::trace!(target: "llmdeck::prompts", request = %id, messages = %written(&request), "prompt");
         let deadline = called + request.deadline.unwrap_or(shared.settings.pool.deadline);
         Self {
             shared,
@@ -471,6 +473,7 @@ impl Drop for Active {
         let (outcome, error) = self.outcome.take().unwrap_or((Outcome::Cancelled, None));
         let sample = self.sample(outcome, error.as_ref());
         self.shared.monitor.record(&sample, Instant::now());
+        tracing::trace!(target: "llmdeck::prompts", request = %self.id, text = ?self.answer.so_far().text, "answer");
         let usage = sample.usage.unwrap_or_default();
         tracing::info!(
             request = %self.id,
@@ -493,6 +496,11 @@ impl Drop for Active {
             total: sample.total,
         });
     }
+}
+
+/// The messages on one line, control characters escaped.
+fn written(request: &ChatRequest) -> String {
+    serde_json::to_string(&request.messages).unwrap_or_default()
 }
 
 fn word(outcome: Outcome) -> &'static str {

@@ -69,7 +69,9 @@ async fn tell(settings: ScalingSettings, scaled: Scaled) {
         match tokio::time::timeout(HOOK_PATIENCE, run).await {
             Ok(Ok(status)) if status.success() => {}
             Ok(Ok(status)) => tracing::warn!(%status, program, "the scaling command failed"),
-            Ok(Err(error)) => tracing::warn!(%error, program, "the scaling command could not be run"),
+            Ok(Err(error)) => {
+                tracing::warn!(%error, program, "the scaling command could not be run")
+            }
             Err(_) => tracing::warn!(program, "the scaling command took too long and was ended"),
         }
     }

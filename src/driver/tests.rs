@@ -705,17 +705,27 @@ async fn hedges_stay_within_their_budget_and_need_samples() {
 async fn a_standby_instance_joins_by_itself_and_the_command_is_told() {
     let folder = tempfile::tempdir().unwrap();
     let told = folder.path().join("told");
-    let a = Scripted::new(ProviderType::OpenAi, [Act::Answer(Duration::from_secs(30), vec!["a"])]);
-    let b = Scripted::new(ProviderType::OpenAi, [Act::Answer(Duration::from_secs(30), vec!["b"])]);
+    let a = Scripted::new(
+        ProviderType::OpenAi,
+        [Act::Answer(Duration::from_secs(30), vec!["a"])],
+    );
+    let b = Scripted::new(
+        ProviderType::OpenAi,
+        [Act::Answer(Duration::from_secs(30), vec!["b"])],
+    );
     let mut standby = spec("b", 2, &b);
     standby.settings.standby = true;
-    let mut settings = Settings { seed: Some(1), ..Settings::default() };
+    let mut settings = Settings {
+        seed: Some(1),
+        ..Settings::default()
+    };
     settings.pool.scaling.command = vec![
         "sh".to_owned(),
         "-c".to_owned(),
         format!("echo $LLMDECK_EVENT $LLMDECK_INSTANCE > {}", told.display()),
     ];
-    let driver = LlmModelDriver::new(settings, Vec::new(), vec![spec("a", 1, &a), standby]).unwrap();
+    let driver =
+        LlmModelDriver::new(settings, Vec::new(), vec![spec("a", 1, &a), standby]).unwrap();
     let mut events = driver.subscribe();
     let answers = futures_util::future::join_all((0..3).map(|_| driver.chat("Hi"))).await;
     assert!(answers.iter().all(Result::is_ok));
@@ -732,7 +742,9 @@ async fn a_standby_instance_joins_by_itself_and_the_command_is_told() {
         if told.exists() && std::fs::read_to_string(&told).unwrap().ends_with('\n') {
             break;
         }
-        tokio::task::spawn_blocking(|| std::thread::sleep(Duration::from_millis(5))).await.unwrap();
+        tokio::task::spawn_blocking(|| std::thread::sleep(Duration::from_millis(5)))
+            .await
+            .unwrap();
     }
     assert_eq!(std::fs::read_to_string(&told).unwrap(), "join b\n");
 }
@@ -741,7 +753,10 @@ async fn a_standby_instance_joins_by_itself_and_the_command_is_told() {
 async fn an_active_probe_brings_a_held_instance_back() {
     let a = Scripted::new(
         ProviderType::OpenAi,
-        [Act::Fail(Error::new(ErrorKind::Auth, "bad key").with_status(401)), answer(&["ok"])],
+        [
+            Act::Fail(Error::new(ErrorKind::Auth, "bad key").with_status(401)),
+            answer(&["ok"]),
+        ],
     );
     let mut probed = spec("a", 1, &a);
     probed.settings.probe_every = Some(Duration::from_secs(10));

@@ -98,12 +98,19 @@ impl Scaler {
             _ => self.demand.push_back((now, look.demand)),
         }
         let longest = self.settings.leave_after.max(self.settings.stable_window);
-        while self.demand.front().is_some_and(|(at, _)| now.duration_since(*at) > longest) {
+        while self
+            .demand
+            .front()
+            .is_some_and(|(at, _)| now.duration_since(*at) > longest)
+        {
             self.demand.pop_front();
         }
 
-        let panicking = self.mean(self.settings.panic_window, now)
-            .is_some_and(|demand| demand >= 2.0 * self.settings.target * look.capacity && demand > 0.0);
+        let panicking = self
+            .mean(self.settings.panic_window, now)
+            .is_some_and(|demand| {
+                demand >= 2.0 * self.settings.target * look.capacity && demand > 0.0
+            });
         if panicking {
             self.panicked = Some(now);
         }
@@ -142,7 +149,9 @@ impl Scaler {
     /// Returns the mean demand over a window that has been looked at in full.
     fn mean(&self, window: Duration, now: Instant) -> Option<f64> {
         let inside = self.inside(window, now)?;
-        let (count, sum) = inside.fold((0u32, 0.0), |(count, sum), demand| (count + 1, sum + demand));
+        let (count, sum) = inside.fold((0u32, 0.0), |(count, sum), demand| {
+            (count + 1, sum + demand)
+        });
         (count > 0).then(|| sum / f64::from(count))
     }
 
@@ -191,11 +200,19 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_burst_joins_within_seconds_and_quiet_lets_them_leave_one_by_one() {
-        let moves = run(|second| if second < 100 { 12.0 } else { 0.0 }, 900, Instant::now());
+        let moves = run(
+            |second| if second < 100 { 12.0 } else { 0.0 },
+            900,
+            Instant::now(),
+        );
         assert!(moves[0].0 <= 6 && moves[0].1 == Move::Join, "{moves:?}");
         let joins = moves.iter().filter(|(_, step)| *step == Move::Join).count();
         assert_eq!(joins, 3, "{moves:?}");
-        let leaves: Vec<u64> = moves.iter().filter(|(_, step)| *step == Move::Leave).map(|(at, _)| *at).collect();
+        let leaves: Vec<u64> = moves
+            .iter()
+            .filter(|(_, step)| *step == Move::Leave)
+            .map(|(at, _)| *at)
+            .collect();
         assert_eq!(leaves.len(), 3, "{moves:?}");
         assert!(leaves[0] >= 400, "five quiet minutes first");
         assert!(leaves.windows(2).all(|pair| pair[1] - pair[0] >= 15));
@@ -204,7 +221,11 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn constant_load_changes_nothing_after_it_has_settled() {
         let moves = run(|_| 5.0, 3_600, Instant::now());
-        assert_eq!(moves.iter().filter(|(at, _)| *at > 180).count(), 0, "{moves:?}");
+        assert_eq!(
+            moves.iter().filter(|(at, _)| *at > 180).count(),
+            0,
+            "{moves:?}"
+        );
         assert_eq!(moves.len(), 1, "{moves:?}");
     }
 

@@ -70,8 +70,11 @@ impl App {
         };
         match piece {
             Ok(chunk) => {
+                let before = reply.response().text.len();
                 if reply.push(*chunk) {
-                    return Vec::new();
+                    let new_code = !self.has_code && has_fence(&reply.response().text, before);
+                    self.has_code |= new_code;
+                    return Vec::from_iter(new_code.then_some(Effect::Colours));
                 }
                 let most = LONGEST_ANSWER >> 20;
                 reply.fail(
@@ -118,6 +121,13 @@ impl App {
         let messages = self.chat.messages(prompt, self.history_turns);
         Effect::Send(id, Box::new(ChatRequest::new(messages)))
     }
+}
+
+/// Tells whether a block of code begins in what was added to a text.
+fn has_fence(text: &str, before: usize) -> bool {
+    const FENCE: &str = "```";
+    let from = text.floor_char_boundary(before.saturating_sub(FENCE.len() - 1));
+    text.get(from..).is_some_and(|new| new.contains(FENCE))
 }
 
 /// Tells whether asking again can help.

@@ -208,7 +208,11 @@ fn after(reply: &Reply, style: &Style<'_>) -> Vec<Line<'static>> {
 }
 
 fn plural(count: usize, word: &str) -> String {
-    if count == 1 { word.to_owned() } else { format!("{word}s") }
+    if count == 1 {
+        word.to_owned()
+    } else {
+        format!("{word}s")
+    }
 }
 
 fn tool_call(call: &ToolCall, style: &Style<'_>) -> Line<'static> {

@@ -19,7 +19,9 @@ pub(crate) struct Scaled {
 impl Core {
     /// Tells whether there is anything to scale.
     pub(crate) fn scales(&self) -> bool {
-        self.slots.iter().any(|slot| slot.settings.standby && !slot.removed)
+        self.slots
+            .iter()
+            .any(|slot| slot.settings.standby && !slot.removed)
     }
 
     /// Looks at the load and lets a standby instance join, or a joined one leave by draining.
@@ -46,7 +48,11 @@ impl Core {
                 }
             }
         }
-        let running: u32 = self.standings.iter().map(|standing| standing.in_flight).sum();
+        let running: u32 = self
+            .standings
+            .iter()
+            .map(|standing| standing.in_flight)
+            .sum();
         let look = Look {
             demand: f64::from(running) + self.queue.len() as f64,
             capacity,
@@ -126,7 +132,10 @@ mod tests {
         let mut now = Instant::now();
         let instance = |name: &str, standby| InstanceSettings {
             standby,
-            limits: crate::limit::Settings { permits: 1, ..Default::default() },
+            limits: crate::limit::Settings {
+                permits: 1,
+                ..Default::default()
+            },
             ..InstanceSettings::new(name, ProviderType::Ollama)
         };
         let mut core = Core::new(
@@ -149,8 +158,13 @@ mod tests {
             tag: None,
             request: 0,
         };
-        let Admission::Granted(first) = core.acquire(want(now), now) else { panic!() };
-        assert!(matches!(core.acquire(want(now), now), Admission::Waiting(_)));
+        let Admission::Granted(first) = core.acquire(want(now), now) else {
+            panic!()
+        };
+        assert!(matches!(
+            core.acquire(want(now), now),
+            Admission::Waiting(_)
+        ));
         assert_eq!(core.view(now).instances[1].state, InstanceState::Standby);
         let mut joined = None;
         for second in 0..10 {
@@ -165,7 +179,14 @@ mod tests {
         let second = core.take_verdicts().remove(0).1.unwrap();
         assert_eq!(second.instance.as_str(), "b", "the one that waited got it");
 
-        core.release(first.lease, End::Success { tokens: None, output: None }, now);
+        core.release(
+            first.lease,
+            End::Success {
+                tokens: None,
+                output: None,
+            },
+            now,
+        );
         let mut left = false;
         for _ in 0..700 {
             now += Duration::from_secs(1);
@@ -177,7 +198,14 @@ mod tests {
         }
         // One request still runs on it for so long that demand of 1 needs 1/0.7 permits: it stays until that ends.
         assert!(!left);
-        core.release(second.lease, End::Success { tokens: None, output: None }, now);
+        core.release(
+            second.lease,
+            End::Success {
+                tokens: None,
+                output: None,
+            },
+            now,
+        );
         for _ in 0..700 {
             now += Duration::from_secs(1);
             if core.scale(now).is_some() {
