@@ -2,7 +2,7 @@
 //!
 //! The driver tells four things of a request: that it was taken in ([`begin`](LlmMonitor::begin)), that an
 //! attempt began and ended, that tokens arrived, and at its end one [`Sample`]. Out of these come the figures
-//! since the start, the figures over any window up to a day, series to draw, and the last failures.
+//! since the start, the figures over any window up to a day, series to draw, the last failures, and [`alerts`].
 //!
 //! # What counts where
 //!
@@ -17,7 +17,7 @@
 //! that another one made good is thus a failure of that instance, which is what an operator of it wants to see,
 //! and a success in all, which is what a caller saw. Requests that never reached an instance (queue full,
 //! deadline while waiting) count in all and in their route only. A cancelled request is neither success nor
-//! failure and stands in no rate: how long a caller waits says nothing sure about the pool.
+//! failure and stands in no success rate: how long a caller waits says nothing sure about the pool.
 //!
 //! Tokens and cost belong to the instance that answered. Tokens per second count pieces when they arrive, and at
 //! the end the difference to the provider's own count, if it gave one, so that the sum is exact and the rate is live.
