@@ -32,7 +32,7 @@ use super::ExitReason;
 use super::app::{App, BY, Redraw};
 use super::effect::Effect;
 use super::event::Event;
-use super::view::{Screen, highlight};
+use super::view::Screen;
 use crate::base::{DeckEvent, Error, ErrorKind, Scope};
 use crate::deck::Deck;
 
@@ -132,7 +132,6 @@ where
             event = heard.recv(), if deck_speaks => {
                 deck_speaks = console.heard(event, &mut heard, host);
             }
-            () = highlight::changed() => console.pace.ask(Redraw::Soon),
             () = host.ready(), if drawing_waits => {}
             () = sleep_until(wake.unwrap_or(now)), if wake.is_some() => {}
         }
