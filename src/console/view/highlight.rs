@@ -8,7 +8,7 @@ mod grammar;
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc::{self, Receiver, Sender, TryRecvError};
 use std::sync::{Arc, OnceLock, Weak};
 use std::thread;
@@ -27,6 +27,8 @@ const MOST_OPEN: usize = 32;
 
 static CHANGED: Notify = Notify::const_new();
 static GENERATION: AtomicU64 = AtomicU64::new(0);
+/// Whether something was drawn that waits for its colours: nobody is woken for what nobody sees.
+static AWAITED: AtomicBool = AtomicBool::new(false);
 
 /// Waits until code that was drawn in one colour could be drawn in more. For one waiter: a wake-up is not lost when it
 /// comes between two waits.
@@ -128,7 +130,11 @@ impl Known {
         match self.lines.get(index) {
             Some(stretches) => Seen::Ready(stretches.clone()),
             None if self.ended => Seen::Plain,
-            None => Seen::Waiting,
+            None => {
+                // Said while the lock is held: the line cannot come in between.
+                AWAITED.fetch_or(!cfg!(test), Ordering::AcqRel);
+                Seen::Waiting
+            }
         }
     }
 }
@@ -166,7 +172,9 @@ fn work(todo: &Receiver<Job>) {
             Ok(job) => job,
             Err(TryRecvError::Disconnected) => return,
             Err(TryRecvError::Empty) => {
-                CHANGED.notify_one();
+                if AWAITED.swap(false, Ordering::AcqRel) {
+                    CHANGED.notify_one();
+                }
                 match todo.recv() {
                     Ok(job) => job,
                     Err(_) => return,
@@ -261,6 +269,7 @@ mod tests {
 
     #[tokio::test]
     async fn who_waits_is_told() {
+        AWAITED.store(true, Ordering::Release);
         Colours::new("rust").line(0, "fn main() {}");
         changed().await;
     }
