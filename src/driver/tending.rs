@@ -39,9 +39,10 @@ async fn scale(shared: Weak<Shared>) {
             return;
         };
         if let Some(scaled) = shared.balancer.scale() {
-            let what = match scaled.joined {
-                true => format!("{} joins: permits run short", scaled.instance),
-                false => format!("{} leaves: it is no longer needed", scaled.instance),
+            let what = if scaled.joined {
+                format!("{} joins: permits run short", scaled.instance)
+            } else {
+                format!("{} leaves: it is no longer needed", scaled.instance)
             };
             tracing::info!(what, "scaling");
             shared.tell(|| DeckEvent::Commanded {
@@ -70,7 +71,7 @@ async fn tell(settings: ScalingSettings, scaled: Scaled) {
             Ok(Ok(status)) if status.success() => {}
             Ok(Ok(status)) => tracing::warn!(%status, program, "the scaling command failed"),
             Ok(Err(error)) => {
-                tracing::warn!(%error, program, "the scaling command could not be run")
+                tracing::warn!(%error, program, "the scaling command could not be run");
             }
             Err(_) => tracing::warn!(program, "the scaling command took too long and was ended"),
         }
@@ -118,6 +119,6 @@ async fn probe(shared: Weak<Shared>, at: usize, every: Duration) {
         if let Err(error) = &result {
             tracing::debug!(instance = %name, %error, "probe failed");
         }
-        shared.balancer.probed(&name, result.as_ref().map(|()| ()));
+        shared.balancer.probed(&name, result.as_ref().copied());
     }
 }

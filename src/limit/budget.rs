@@ -67,7 +67,9 @@ impl Budget {
             .take_while(|entry| entry.at + self.window <= now)
             .map(|entry| entry.amount)
             .sum();
-        self.limit as i64 - (self.used - gone) as i64 - self.elsewhere_at(now) as i64
+        self.limit.cast_signed()
+            - (self.used - gone).cast_signed()
+            - self.elsewhere_at(now).cast_signed()
     }
 
     /// Returns when `amount` can be taken; `now` or earlier means at once. More than the whole limit is treated

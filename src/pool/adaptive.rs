@@ -40,7 +40,7 @@ pub(crate) struct Adaptive {
 }
 
 impl Adaptive {
-    pub(crate) fn new(settings: AdaptiveSettings, start: usize) -> Self {
+    pub(crate) fn new(settings: &AdaptiveSettings, start: usize) -> Self {
         let floor = settings.floor.max(1);
         let ceiling = settings.ceiling.max(floor);
         Self {
@@ -122,7 +122,7 @@ mod tests {
     async fn grows_by_one_a_round_and_falls_at_once_within_its_bounds() {
         let now = Instant::now();
         let mut adaptive = Adaptive::new(
-            AdaptiveSettings {
+            &AdaptiveSettings {
                 floor: 2,
                 ceiling: 6,
             },
@@ -154,7 +154,7 @@ mod tests {
     async fn slower_tokens_make_it_fall() {
         let now = Instant::now();
         let mut adaptive = Adaptive::new(
-            AdaptiveSettings {
+            &AdaptiveSettings {
                 floor: 1,
                 ceiling: 20,
             },

@@ -660,7 +660,7 @@ mod tests {
                 let before = breaker.state(now);
                 let pick = (!running.is_empty()).then(|| which % running.len().max(1));
                 match (what, pick) {
-                    (0 | 1, _) => if breaker.admits(now) { let pass = breaker.pass(now); running.push(pass); },
+                    (0 | 1, _) if breaker.admits(now) => { let pass = breaker.pass(now); running.push(pass); }
                     (2, Some(at)) => { let mut pass = running.swap_remove(at); breaker.first_token(&mut pass, now); running.push(pass); }
                     (3, Some(at)) => { let pass = running.swap_remove(at); breaker.success(pass, now); }
                     (4, Some(at)) => { let pass = running.swap_remove(at); breaker.failure(pass, 2, now, &mut rng); }

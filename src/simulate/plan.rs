@@ -119,7 +119,7 @@ impl Plan {
             .into_iter()
             .flatten()
             .collect::<Result<Vec<_>, _>>()?;
-        Ok(report::sum_up(&self.scenario, &self.tasks, figures))
+        Ok(report::sum_up(&self.scenario, &self.tasks, &figures))
     }
 }
 

@@ -101,7 +101,7 @@ fn student(freedom: usize) -> f64 {
 }
 
 /// Makes the report; `figures` come in the order of `tasks`, in which the seeds of a row follow each other.
-pub(super) fn sum_up(scenario: &Scenario, tasks: &[Task], figures: Vec<Figures>) -> Report {
+pub(super) fn sum_up(scenario: &Scenario, tasks: &[Task], figures: &[Figures]) -> Report {
     let seeds = scenario.seeds as usize;
     let of_row = |chooser, load| {
         tasks
@@ -120,7 +120,7 @@ pub(super) fn sum_up(scenario: &Scenario, tasks: &[Task], figures: Vec<Figures>)
         .collect();
     let broken = tasks
         .iter()
-        .zip(&figures)
+        .zip(figures)
         .flat_map(|(task, figures)| {
             figures.broken.iter().map(|what| {
                 format!(

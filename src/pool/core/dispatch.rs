@@ -371,16 +371,17 @@ impl Core {
             return Ok(*class);
         }
         let class = self.build_class(want, model.as_deref())?;
-        if !known {
+        let key = if known {
+            key
+        } else {
             // Not remembered under its name, which a stranger chose; one class for all such names of a target.
             let key = (want.target.clone(), Some(String::new()));
             if let Some(class) = self.class_of.get(&key) {
                 return Ok(*class);
             }
-            self.class_of.insert(key, self.classes.len());
-        } else {
-            self.class_of.insert(key, self.classes.len());
-        }
+            key
+        };
+        self.class_of.insert(key, self.classes.len());
         self.classes.push(class);
         Ok(self.classes.len() - 1)
     }

@@ -61,7 +61,7 @@ impl Slot {
             adaptive: settings
                 .adaptive
                 .as_ref()
-                .map(|adaptive| Adaptive::new(adaptive.clone(), settings.limits.permits)),
+                .map(|adaptive| Adaptive::new(adaptive, settings.limits.permits)),
             estimate: Estimate::default(),
             cooling_until: None,
             cooling_streak: 0,
@@ -81,9 +81,7 @@ impl Slot {
     /// Returns how many may be in flight when nothing is wrong.
     fn full_permits(&self) -> usize {
         let configured = self.settings.limits.permits.max(1);
-        self.adaptive
-            .as_ref()
-            .map_or(configured, |adaptive| adaptive.permits())
+        self.adaptive.as_ref().map_or(configured, Adaptive::permits)
     }
 
     /// Tells whether it is still in its slow start.
