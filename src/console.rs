@@ -1,6 +1,6 @@
 //! The terminal console: chat, pool and metrics in one screen.
 //!
-//! One loop ([`run`]) waits for keys, streams, deck events and deadlines; the app turns each event into new state
+//! One loop (`run`) waits for keys, streams, deck events and deadlines; the app turns each event into new state
 //! and effects; the loop carries the effects out and draws when something is different.
 //!
 //! ```text
