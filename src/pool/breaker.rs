@@ -14,7 +14,8 @@
 //!
 //! What began before a transition changes nothing (generations). A probe that is cancelled gives its place back.
 //! The open time doubles from 5 s to 60 s, with jitter of up to a quarter, and starts anew after a minute without
-//! another opening. Figures and sources: nginx, Finagle and linkerd's failure accrual, gobreaker's generations.
+//! another opening. While others wait for a permit it is 5 s again: by then the fault may be over, and a failed probe
+//! costs less than waiting. Figures and sources: nginx, Finagle and linkerd's failure accrual, gobreaker's generations.
 
 use std::time::Duration;
 
@@ -111,6 +112,8 @@ pub(crate) struct Breaker {
     slow_in_a_row: u32,
     /// Openings in a row without a minute of peace between.
     streak: u32,
+    /// When the first open time is over, however long it stays open this time.
+    soonest: Option<Instant>,
     closed_at: Option<Instant>,
     /// First tokens since then, halved by each failure: what slow start goes by.
     proven: u32,
@@ -140,6 +143,7 @@ impl Breaker {
             buckets: [Bucket::default(); BUCKETS],
             slow_in_a_row: 0,
             streak: 0,
+            soonest: None,
             closed_at: None,
             proven: 0,
             unproven: false,
@@ -299,6 +303,14 @@ impl Breaker {
         }
     }
 
+    /// Lets the next probe go as soon as the first open time is over: for when others wait for a permit, and trying costs
+    /// less than that.
+    pub(crate) fn hurry(&mut self) {
+        if let (BreakerState::Open { until }, Some(soonest)) = (&mut self.state, self.soonest) {
+            *until = soonest.min(*until);
+        }
+    }
+
     /// Takes an end that says nothing (cancelled, a 429, the caller's mistake): frees the probe's place.
     pub(crate) fn nothing(&mut self, pass: Pass) {
         if pass.generation == self.generation
@@ -403,12 +415,14 @@ impl Breaker {
                 .closed_at
                 .is_none_or(|closed_at| now.duration_since(closed_at) > PEACE);
         self.streak = if peaceful { 0 } else { self.streak + 1 };
+        let jitter = rng.random_range(1.0..1.25);
         let open_for = self
             .settings
             .open_for
             .saturating_mul(1 << self.streak.min(16))
             .min(self.settings.open_at_most)
-            .mul_f64(rng.random_range(1.0..1.25));
+            .mul_f64(jitter);
+        self.soonest = Some(now + self.settings.open_for.mul_f64(jitter));
         self.generation += 1;
         self.opened += 1;
         self.state = BreakerState::Open {
@@ -583,6 +597,24 @@ mod tests {
             panic!("{breaker:?}")
         };
         assert!((10.0..12.5).contains(&(until - later).as_secs_f64()));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn when_others_wait_it_is_tried_after_the_first_open_time_however_often_it_opened() {
+        let mut now = Instant::now();
+        let mut breaker = opened(now);
+        for _ in 0..3 {
+            now += Duration::from_secs(70);
+            let probe = breaker.pass(now);
+            breaker.failure(probe, 2, now, &mut rng());
+        }
+        assert!(!breaker.admits(now + Duration::from_secs(39)));
+        breaker.hurry();
+        assert!(!breaker.admits(now + Duration::from_secs(4)));
+        assert!(breaker.admits(now + Duration::from_secs(7)));
+        breaker.force_open();
+        breaker.hurry();
+        assert!(!breaker.admits(now + Duration::from_secs(1_000)), "by hand is by hand");
     }
 
     #[tokio::test(start_paused = true)]

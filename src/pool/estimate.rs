@@ -2,8 +2,8 @@
 //!
 //! ```text
 //! ttft  = max( ewma(0.2) of first tokens, aged to the fleet's median with τ = 60 s,  age of the oldest unanswered attempt )
-//! spt   = ewma of seconds per output token: of ended streams (α = 0.2·min(1, tokens/200)), and once a second of the
-//!         running ones' pace (α = 0.3); aged like ttft
+//! spt   = ewma of seconds per output token: of ended streams (α = 0.2·min(1, tokens/200)), and twice a second of
+//!         the running ones' pace (α = 0.5); aged like ttft
 //! pen   = +5 s for each failure, decaying with τ = 10 s
 //! score = ttft + expected output tokens · spt + pen
 //! ```
@@ -16,13 +16,13 @@ use tokio::time::Instant;
 const FIRST_TOKEN_WEIGHT: f64 = 0.2;
 const AGEING: f64 = 60.0;
 const PACE_WEIGHT: f64 = 0.2;
-const LIVE_PACE_WEIGHT: f64 = 0.3;
+const LIVE_PACE_WEIGHT: f64 = 0.5;
 const FAILURE_PENALTY: f64 = 5.0;
 const PENALTY_DECAY: f64 = 10.0;
 /// An ended stream says something about the pace from this many tokens on.
 const FEWEST_TOKENS: u64 = 16;
 /// Live pace is taken this often.
-pub(crate) const LIVE_STEP: Duration = Duration::from_secs(1);
+pub(crate) const LIVE_STEP: Duration = Duration::from_millis(500);
 
 /// The learned pace of one instance.
 #[derive(Clone, Debug, Default)]
@@ -106,7 +106,7 @@ impl Estimate {
         self.penalty_at = Some(now);
     }
 
-    /// Takes the pace of the running streams, when a second has passed since the last time.
+    /// Takes the pace of the running streams, when it is time again.
     pub(crate) fn take_live_pace(&mut self, now: Instant) {
         let Some(since) = self.live_since else {
             return;
@@ -237,10 +237,10 @@ mod tests {
             estimate.first_token(Duration::from_millis(100), now);
         }
         now += LIVE_STEP.mul_f64(0.1);
-        // 50 tokens a second of each: 50 of the first stream, 5 of each other.
+        // 100 tokens a second of each: 50 of the first stream, 5 of each other.
         estimate.tokens(50 + 7 * 5);
         estimate.take_live_pace(now);
-        assert!((estimate.learned_pace().unwrap() - 0.02).abs() < 1e-6);
+        assert!((estimate.learned_pace().unwrap() - 0.01).abs() < 1e-6);
     }
 
     #[tokio::test(start_paused = true)]

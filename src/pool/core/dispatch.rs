@@ -15,6 +15,8 @@ use super::{Admission, Class, Core, Grant, LeaseState, Pending, Want};
 const MOST_BYPASSES: u32 = 16;
 /// Expected times are computed anew this often.
 const SCORES_EVERY: Duration = Duration::from_millis(100);
+/// When somebody has waited so long, open breakers are tried again sooner.
+const PRESSURE: Duration = Duration::from_secs(1);
 /// The mean hold time means something from this many ends on.
 const FEWEST_ENDS: u64 = 20;
 
@@ -648,7 +650,14 @@ impl Core {
             learned(|slot| slot.estimate.learned_pace()),
             default.seconds_per_token,
         );
+        let hurry = self
+            .queue
+            .oldest()
+            .is_some_and(|since| now.duration_since(since) > PRESSURE);
         for at in 0..self.slots.len() {
+            if hurry && self.gates[at].care {
+                self.slots[at].breaker.hurry();
+            }
             self.slots[at].estimate.take_live_pace(now);
             self.rescore(at, now);
             if self.gates[at].care {

@@ -266,6 +266,37 @@ async fn the_failing_one_is_ejected_and_comes_back_by_one_probe() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn while_others_wait_an_open_instance_is_tried_sooner() {
+    let mut now = Instant::now();
+    let mut core = core(instances(3, 1), now);
+    // The second one fails, and its probes fail, so that it stays open for 40 s and more.
+    for _ in 0..4 {
+        for _ in 0..20 {
+            let grant = granted(core.acquire(want(now), now));
+            let error = server_error();
+            let end = match grant.at {
+                1 => End::Failure(&error),
+                _ => GOOD,
+            };
+            core.release(grant.lease, end, now);
+        }
+        now += Duration::from_secs(26);
+    }
+    let InstanceState::Open(left) = core.view(now).instances[1].state else {
+        panic!("{:?}", core.view(now).instances[1].state)
+    };
+    assert!(left > Duration::from_secs(10), "{left:?}");
+    for _ in 0..2 {
+        assert_ne!(granted(core.acquire(want(now), now)).at, 1);
+    }
+    assert!(matches!(core.acquire(want(now), now), Admission::Waiting(_)));
+    now += Duration::from_millis(1_500);
+    core.tick(now);
+    let verdict = core.take_verdicts().pop().map(|(_, verdict)| verdict);
+    assert_eq!(verdict.unwrap().unwrap().at, 1, "its first open time was over long ago");
+}
+
+#[tokio::test(start_paused = true)]
 async fn beyond_half_the_least_bad_is_tried() {
     let now = Instant::now();
     let mut core = core(instances(2, 4), now);
