@@ -139,4 +139,23 @@ fn main() {
             },
         );
     }
+
+    // Ten a second at one instance, all day: three scopes hold it, all, its type and the instance.
+    let monitor = LlmMonitor::new(&Settings::default(), start);
+    for number in 0..864_000_u32 {
+        let mut sample = samples[number as usize % samples.len()].clone();
+        sample.instance = Some(names[0].clone());
+        sample.provider_type = Some(ProviderType::OpenAi);
+        let now = start + Duration::from_millis(u64::from(number) * 100);
+        for attempt in &mut sample.attempts {
+            attempt.instance = names[0].clone();
+            monitor.attempt_begin(sample.request, &names[0], ProviderType::OpenAi);
+            monitor.attempt_end(attempt, now);
+        }
+        monitor.record(&sample, now);
+    }
+    println!(
+        "a day, 864000 requests, 1 instance: {} KB",
+        monitor.memory_bytes() / 1000
+    );
 }

@@ -19,6 +19,7 @@ mod models;
 mod names;
 mod overlay;
 mod persona;
+mod price;
 mod print;
 mod probe;
 mod problem;

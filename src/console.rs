@@ -37,6 +37,8 @@ pub use settings::Settings;
 
 use self::app::App;
 use self::run::Face;
+use self::term_env::{Depth, TermEnv};
+use self::terminal::ask::{self, Background};
 use self::theme::Theme;
 use self::view::Screen;
 use crate::base::Error;
@@ -81,14 +83,30 @@ pub enum ExitReason {
     HungUp,
 }
 
+/// Tells whether light or dark decides the theme, and the terminal can be asked.
+fn wants_background(settings: &Settings, env: &TermEnv) -> bool {
+    let automatic = settings.theme.as_deref().is_none_or(|name| name == "auto");
+    automatic && env.depth() > Depth::Ansi16
+}
+
 /// Runs the console on the real terminal until somebody leaves.
 ///
 /// # Errors
 /// When there is no terminal, when the theme is wrong, or when the terminal cannot be drawn on.
 pub async fn start(deck: Deck, settings: Settings, context: Context) -> Result<ExitReason, Error> {
-    let env = term_env::TermEnv::read();
-    let theme = Theme::choose_in(settings.theme.as_deref(), &context.theme_dirs, &env)?;
-    let mut session = terminal::open(&settings, env)?;
+    let mut env = TermEnv::read();
+    // A wrong theme is said before the terminal is taken.
+    let mut theme = Theme::choose_in(settings.theme.as_deref(), &context.theme_dirs, &env)?;
+    let mut session = terminal::open(&settings, &env)?;
+    let mut answers_late = false;
+    if wants_background(&settings, &env) {
+        match ask::background() {
+            Background::Is(colour) => env.background = Some(colour),
+            Background::Unknown => {}
+            Background::Late => answers_late = true,
+        }
+        theme = Theme::choose_in(settings.theme.as_deref(), &context.theme_dirs, &env)?;
+    }
     let face = Face {
         app: App::new(&settings, context, deck.board(), Instant::now()),
         screen: Screen::new(theme, settings.ascii),
@@ -96,7 +114,7 @@ pub async fn start(deck: Deck, settings: Settings, context: Context) -> Result<E
     };
     let run = run::run(
         &mut session.terminal,
-        EventStream::new(),
+        ask::late(EventStream::new(), answers_late),
         deck,
         face,
         &mut session.host,

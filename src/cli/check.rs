@@ -71,6 +71,11 @@ impl Checked<'_> {
         self.probe.is_ok()
     }
 
+    /// Tells whether all is as wanted: what is switched off may be away.
+    pub(super) fn is_as_wanted(&self) -> bool {
+        self.is_well() || !self.instance.pool.enabled
+    }
+
     /// Returns what works but should be known.
     fn notes(&self) -> Vec<String> {
         let configured = &self.instance.pool.models;

@@ -4,8 +4,11 @@ use secrecy::SecretString;
 
 use crate::base::Error;
 use crate::config::{Instance, KeySource, Place};
+#[cfg(feature = "console")]
 use crate::deck::Deck;
-use crate::sim::{self, Load, LoadSettings, Server};
+use crate::sim::{self, Server};
+#[cfg(feature = "console")]
+use crate::sim::{Load, LoadSettings};
 use crate::{pool, provider};
 
 /// The running embedded pool; it stops when it is dropped.
@@ -56,6 +59,7 @@ impl Embedded {
 }
 
 /// Asks questions in the background through a deck, so that there is something to see; dropping it stops it.
+#[cfg(feature = "console")]
 pub(super) fn background_load(deck: Deck, rate: f64, seed: u64) -> Load {
     let settings = LoadSettings {
         seed,

@@ -41,6 +41,9 @@ pub(super) async fn open(
         None => start::start(config, env).await?,
     };
     let mut afterwards = started.config.warnings.clone();
+    for warning in &afterwards {
+        tracing::warn!("{warning}");
+    }
     afterwards.extend(no_log);
     let ended = run(started, demo, env).await;
     if let Some(dropped) = log

@@ -21,6 +21,7 @@ pub(super) fn of_answer(answer: &LlmResponse, error: Option<&Error>) -> Value {
         "finish_raw": answer.finish_raw,
         "usage": answer.usage,
         "timings": answer.timings,
+        "cost": answer.cost,
         "error": error.map(of_error),
         "instance": answer.instance.as_ref().or_else(|| error?.instance()),
         "provider_type": answer.provider_type,

@@ -92,7 +92,7 @@ impl Failure {
 ///
 /// # Errors
 /// When stderr cannot be written.
-pub fn warn(warnings: &[String], err: &mut dyn Write, style: Style) -> io::Result<()> {
+pub(super) fn warn(warnings: &[String], err: &mut dyn Write, style: Style) -> io::Result<()> {
     for warning in warnings {
         let warning = crate::base::clean_line(warning);
         writeln!(err, "{} {warning}", style.doubtful("warning:"))?;

@@ -8,9 +8,11 @@ use tokio::runtime::Runtime;
 
 use super::answer::Screen;
 use super::args::{ChatArgs, CheckArgs, Cli, Command, ConfigCommand};
+#[cfg(feature = "console")]
+use super::face;
 use super::report::{Failure, warn};
 use super::style::Style;
-use super::{ask, check, config, face, object, question, simulate, start};
+use super::{ask, check, config, object, question, simulate, start};
 use crate::base::{Answer, Error, ErrorKind};
 use crate::config::{Config, Env, Found, Place};
 use crate::deck::Deck;
@@ -69,10 +71,23 @@ impl Job<'_> {
         config::run(command, self.env, &flags, self.out, self.err, self.style)
     }
 
+    #[cfg(feature = "console")]
     fn console(&mut self, demo: Option<super::args::DemoArgs>) -> Result<(), Failure> {
         let config = crate::config::load(self.env, &self.cli.flags())?;
         let opened = face::open(config, demo, self.env, self.err, self.style);
         in_runtime(opened)
+    }
+
+    #[cfg(not(feature = "console"))]
+    #[expect(clippy::unused_self, reason = "the same call as with a console")]
+    fn console(&mut self, _: Option<super::args::DemoArgs>) -> Result<(), Failure> {
+        let error = Error::new(
+            ErrorKind::Config,
+            "this program was built without its console",
+        );
+        Err(error
+            .with_hint("build it with the feature 'console', or use 'llmdeck chat'")
+            .into())
     }
 
     fn check(&mut self, args: CheckArgs) -> Result<(), Failure> {
@@ -94,7 +109,7 @@ impl Job<'_> {
                 let style = Style::of(&io::stdout(), env);
                 check::write_table(&checked, self.out, style)?;
             }
-            Ok::<bool, Failure>(checked.iter().all(check::Checked::is_well))
+            Ok::<bool, Failure>(checked.iter().all(check::Checked::is_as_wanted))
         };
         if in_runtime(asked)? {
             Ok(())
@@ -163,7 +178,7 @@ impl Job<'_> {
         let level = if is_asked_for {
             &config.log.level
         } else {
-            "error"
+            "warn"
         };
         logging::to_stderr(level, config.log.prompts, self.style.is_coloured())?;
         Ok(config)

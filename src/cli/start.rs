@@ -87,9 +87,6 @@ fn drive(
         strategy,
     });
     let driver = LlmModelDriver::new(settings, config.routes.clone(), instances.collect())?;
-    for warning in &config.warnings {
-        tracing::warn!("{warning}");
-    }
     tracing::info!(instances = config.instances.len(), from = %config.found, "started");
     Ok(Started {
         driver,

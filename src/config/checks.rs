@@ -3,6 +3,7 @@
 #[cfg(feature = "console")]
 use std::path::Path;
 
+use super::address;
 #[cfg(feature = "console")]
 use super::env::Env;
 use super::findings::Findings;
@@ -12,7 +13,7 @@ use super::problem::did_you_mean;
 #[cfg(feature = "console")]
 use crate::console::{self, theme::Theme};
 use crate::driver::RetrySettings;
-use crate::pool::{self, StrategyKind};
+use crate::pool::{self, ScalingSettings, StrategyKind};
 use crate::{logging, monitor};
 
 /// Checks a strategy's name; tells the rule and what would be right.
@@ -57,24 +58,6 @@ pub(super) fn pool(settings: &pool::Settings, findings: &mut Findings) {
             findings.refuse(key, "0", "it is at least 1", right);
         }
     }
-    let scaling = &settings.scaling;
-    if !(0.05..=1.0).contains(&scaling.target) {
-        findings.refuse(
-            "pool.scaling.target",
-            &scaling.target.to_string(),
-            "a share of permits is from 0.05 to 1",
-            "such as 0.7",
-        );
-    }
-    if !scaling.webhook.is_empty() && reqwest::Url::parse(&scaling.webhook).is_err() {
-        // The address may hold a secret, so it is not shown.
-        findings.refuse(
-            "pool.scaling.webhook",
-            "\"...\"",
-            "it is not a URL",
-            "such as https://example.org/hook",
-        );
-    }
     if !(0.0..=1.0).contains(&breaker.success_rate) {
         let value = breaker.success_rate.to_string();
         findings.refuse(
@@ -107,6 +90,49 @@ pub(super) fn pool(settings: &pool::Settings, findings: &mut Findings) {
                 "lower it, or raise open_at_most",
             );
         }
+    }
+    scaling(&settings.scaling, findings);
+}
+
+/// Checks `[pool.scaling]`.
+fn scaling(settings: &ScalingSettings, findings: &mut Findings) {
+    if !(settings.target > 0.0 && settings.target <= 1.0) {
+        let value = settings.target.to_string();
+        findings.refuse(
+            "pool.scaling.target",
+            &value,
+            "a share is above 0 and at most 1",
+            "such as 0.7",
+        );
+    }
+    for (key, is_zero) in [
+        (
+            "pool.scaling.stable_window",
+            settings.stable_window.is_zero(),
+        ),
+        ("pool.scaling.panic_window", settings.panic_window.is_zero()),
+    ] {
+        if is_zero {
+            findings.refuse(
+                key,
+                "0s",
+                "it is longer than nothing",
+                "leave it out for the usual one",
+            );
+        }
+    }
+    if settings.command.first().is_some_and(String::is_empty) {
+        let right = "such as [\"systemctl\", \"start\", \"ollama\"]";
+        findings.refuse(
+            "pool.scaling.command",
+            "[\"\", ...]",
+            "the program has no name",
+            right,
+        );
+    }
+    if let Some(Err(bad)) = settings.webhook.as_deref().map(address::check) {
+        // A webhook's URL often is its own password, so it is not repeated.
+        findings.refuse("pool.scaling.webhook", "\"...\"", &bad.rule, &bad.right);
     }
 }
 

@@ -95,7 +95,9 @@ mod tests {
 
     #[test]
     fn what_is_commented_out_is_valid_and_names_the_defaults() {
-        let config = load_text(&uncommented());
+        let mut config = load_text(&uncommented());
+        // An example: there is none by default.
+        assert!(config.pool.scaling.webhook.take().is_some());
         assert_eq!(config.pool, pool::Settings::default());
         assert_eq!(config.retry, RetrySettings::default());
         assert_eq!(config.monitor, monitor::Settings::default());
@@ -125,11 +127,15 @@ mod tests {
         let keys = [
             fields_of::<pool::Settings>(),
             fields_of::<pool::BreakerSettings>(),
-            fields_of::<pool::AdaptiveSettings>(),
             fields_of::<pool::ScalingSettings>(),
+            fields_of::<pool::AdaptiveSettings>(),
             fields_of::<pool::RouteSettings>(),
             fields_of::<RetrySettings>(),
             fields_of::<monitor::Settings>(),
+            fields_of::<monitor::alerts::Settings>(),
+            fields_of::<monitor::alerts::Slow>(),
+            fields_of::<monitor::alerts::Rule>(),
+            fields_of::<crate::prices::PriceSettings>(),
             #[cfg(feature = "console")]
             fields_of::<console::Settings>(),
             fields_of::<logging::Settings>(),
@@ -147,8 +153,6 @@ mod tests {
                 "models",
                 "enabled",
                 "weight",
-                "standby",
-                "probe_every",
                 "headers",
                 "ca_file",
                 "timeouts",
@@ -159,8 +163,9 @@ mod tests {
             let has_key = uncommented().lines().any(|line| {
                 let line = line.trim_start_matches("# ");
                 line.starts_with(&format!("{key} ="))
+                    || line.starts_with(&format!("{key}."))
                     || line.contains(&format!(" {key} = "))
-                    || line.ends_with(&format!(".{key}]"))
+                    || line.trim_end_matches(']').ends_with(&format!(".{key}"))
             });
             assert!(has_key, "the example does not show '{key}'");
         }

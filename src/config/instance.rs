@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 use std::path::Path;
-use std::time::Duration;
 
 use reqwest::header::{HeaderName, HeaderValue};
 use secrecy::{ExposeSecret, SecretString};
@@ -94,16 +93,6 @@ pub(super) fn read(
     if let Some(standby) = table.take::<bool>("standby", findings) {
         pool.standby = standby.value;
     }
-    if let Some(every) = table.take::<String>("probe_every", findings) {
-        match humantime::parse_duration(&every.value) {
-            Ok(every) if every >= Duration::from_secs(1) => pool.probe_every = Some(every),
-            Ok(_) | Err(_) => findings.push(
-                every
-                    .problem("a time between probes is at least a second")
-                    .with_right("such as probe_every = \"30s\""),
-            ),
-        }
-    }
     pool.adaptive = table.take("adaptive", findings).map(|given| given.value);
     pool.limits = overlay::fields(pool.limits, &mut table, findings);
     checks::instance(&pool, table.path(), findings);
@@ -121,7 +110,13 @@ pub(super) fn read(
         }
         provider.ca_file = Some(path);
     }
-    overlay::nested("timeouts", &mut provider.timeouts, &mut table, findings);
+    overlay::nested(
+        "timeouts",
+        &mut provider.timeouts,
+        &mut table,
+        findings,
+        |_, _, _| {},
+    );
     check_timeouts(&provider.timeouts, table.path(), findings);
     if let Some(field) = table.take::<String>("max_tokens_field", findings) {
         if !matches!(field.value.as_str(), "max_tokens" | "max_completion_tokens") {

@@ -13,6 +13,7 @@ use super::key::{self, KeySource};
 use super::names::Names;
 use super::overlay;
 use super::persona::{self, Persona};
+use super::price;
 use super::problem::{Place, Problems};
 use super::route;
 use super::table::Table;
@@ -44,10 +45,10 @@ pub struct Config {
     pub pool: pool::Settings,
     /// How often and when a failed request is sent again.
     pub retry: RetrySettings,
-    /// Prices of one's own, by model.
-    pub prices: BTreeMap<String, PriceSettings>,
     /// How much is remembered of what happened.
     pub monitor: monitor::Settings,
+    /// Prices of one's own, by model.
+    pub prices: BTreeMap<String, PriceSettings>,
     /// The routes in their order.
     pub routes: Vec<pool::RouteSettings>,
     /// How the console looks and behaves.
@@ -91,26 +92,6 @@ pub fn load(env: &Env, flags: &Flags) -> Result<Config, Problems> {
     Ok(config)
 }
 
-/// Reads `[prices."model"]`: US dollars for a million tokens.
-fn read_prices(file: &mut Table<'_>, findings: &mut Findings) -> BTreeMap<String, PriceSettings> {
-    let Some(given) = file.take::<BTreeMap<String, PriceSettings>>("prices", findings) else {
-        return BTreeMap::new();
-    };
-    for (model, price) in &given.value {
-        let all = [Some(price.input), Some(price.output), price.cached];
-        if all
-            .into_iter()
-            .flatten()
-            .any(|price| !price.is_finite() || price < 0.0)
-        {
-            let problem = given.problem(format!("the price of '{model}' is below zero"));
-            findings
-                .push(problem.with_right("US dollars for a million tokens, such as input = 0.4"));
-        }
-    }
-    given.value
-}
-
 fn read(file: &mut Table<'_>, env: &Env, flags: &Flags, findings: &mut Findings) -> Config {
     let mut names = Names::default();
     let mut instances = Vec::new();
@@ -147,15 +128,14 @@ fn read(file: &mut Table<'_>, env: &Env, flags: &Flags, findings: &mut Findings)
             findings,
         ));
     }
-    let prices = read_prices(file, findings);
     let pool = overlay::section(
         "pool",
         file,
         env,
         findings,
         |pool: &mut pool::Settings, table, findings| {
-            overlay::nested("breaker", &mut pool.breaker, table, findings);
-            overlay::nested("scaling", &mut pool.scaling, table, findings);
+            overlay::nested("breaker", &mut pool.breaker, table, findings, |_, _, _| {});
+            overlay::nested("scaling", &mut pool.scaling, table, findings, |_, _, _| {});
         },
     );
     checks::pool(&pool, findings);
@@ -167,10 +147,19 @@ fn read(file: &mut Table<'_>, env: &Env, flags: &Flags, findings: &mut Findings)
         env,
         findings,
         |monitor: &mut monitor::Settings, table, findings| {
-            overlay::nested("alerts", &mut monitor.alerts, table, findings);
+            overlay::nested(
+                "alerts",
+                &mut monitor.alerts,
+                table,
+                findings,
+                |alerts, table, findings| {
+                    overlay::nested("slow", &mut alerts.slow, table, findings, |_, _, _| {});
+                },
+            );
         },
     );
     checks::monitor(&monitor, findings);
+    let prices = price::read(file, findings);
     #[cfg(feature = "console")]
     let console = {
         let mut console: console::Settings =

@@ -30,14 +30,16 @@ pub(super) fn section<S: Serialize + DeserializeOwned + Default>(
     from_env(name, settings, env, findings)
 }
 
-/// Lays a table within a table over its settings.
+/// Lays a table within a table over its settings; `tables` reads the tables within that.
 pub(super) fn nested<S: Serialize + DeserializeOwned + Clone>(
     name: &'static str,
     settings: &mut S,
     table: &mut Table<'_>,
     findings: &mut Findings,
+    tables: impl FnOnce(&mut S, &mut Table<'_>, &mut Findings),
 ) {
     if let Some(mut inner) = table.take_table(name, findings) {
+        tables(settings, &mut inner, findings);
         *settings = fields(settings.clone(), &mut inner, findings);
         inner.finish(findings);
     }

@@ -32,7 +32,11 @@ pub fn print(config: &Config) -> String {
     out.section("retry", &config.retry);
     out.section("monitor", &config.monitor);
     if !config.prices.is_empty() {
-        out.section("prices", &config.prices);
+        out.line("\n[prices]");
+        for (model, price) in &config.prices {
+            let key = Value::String(model.clone()).to_string();
+            out.key("prices", &key, &value_of(price), None);
+        }
     }
     #[cfg(feature = "console")]
     out.section("console", &config.console);
@@ -119,23 +123,52 @@ impl Printer<'_> {
         }
     }
 
-    /// Tables within a section come after its other keys, as TOML wants it.
     fn section<S: Serialize + DeserializeOwned>(&mut self, name: &str, settings: &S) {
         self.line(&format!("\n[{name}]"));
         let values = toml::Table::try_from(settings).unwrap_or_default();
         for field in fields_of::<S>() {
-            match values.get(*field) {
-                Some(Value::Table(_)) => {}
-                Some(value) => self.key(name, field, value, None),
-                None => self.line(&format!("# {field} is not set")),
+            if !values.contains_key(*field) {
+                self.line(&format!("# {field} is not set"));
             }
         }
-        for (field, value) in &values {
+        self.table(name, &values);
+    }
+
+    /// Writes a table's own keys, then the tables within it, as TOML wants it.
+    fn table(&mut self, path: &str, values: &toml::Table) {
+        let is_list_of_tables =
+            |list: &[Value]| !list.is_empty() && list.iter().all(Value::is_table);
+        let mut later = Vec::new();
+        for (key, value) in values {
+            match value {
+                Value::Table(_) => later.push((key, value)),
+                Value::Array(list) if is_list_of_tables(list) => later.push((key, value)),
+                value => self.key(path, key, value, None),
+            }
+        }
+        for (key, value) in later {
+            let path = format!("{path}.{key}");
             if let Value::Table(inner) = value {
-                let path = format!("{name}.{field}");
                 self.line(&format!("[{path}]"));
+                self.table(&path, inner);
+            }
+            // The file's place is known of the list as a whole.
+            let place = self
+                .config
+                .origins
+                .get(&path)
+                .cloned()
+                .unwrap_or_default()
+                .to_string();
+            for inner in value
+                .as_array()
+                .into_iter()
+                .flatten()
+                .filter_map(Value::as_table)
+            {
+                self.line(&format!("[[{path}]]"));
                 for (key, value) in inner {
-                    self.key(&path, key, value, None);
+                    self.key(&path, key, value, Some(&place));
                 }
             }
         }
@@ -164,7 +197,10 @@ impl Printer<'_> {
                 .unwrap_or_default()
                 .to_string(),
         };
-        let setting = clean_line(&format!("{key} = {value}"));
+        // A webhook's URL often is its own password.
+        let secret = Value::from(SECRET);
+        let value = if key == "webhook" { &secret } else { value };
+        let setting = clean_line(&format!("{key} = {}", on_one_line(value)));
         let _ = writeln!(
             self.text,
             "{setting:COMMENT_COLUMN$}  # {}",
@@ -175,6 +211,20 @@ impl Printer<'_> {
     fn line(&mut self, line: &str) {
         self.text.push_str(line);
         self.text.push('\n');
+    }
+}
+
+/// Writes text with line breaks escaped; TOML itself would spread it over lines.
+fn on_one_line(value: &Value) -> String {
+    match value {
+        Value::String(text) if text.contains(char::is_control) => {
+            serde_json::Value::from(text.as_str()).to_string()
+        }
+        Value::Array(list) => format!(
+            "[{}]",
+            list.iter().map(on_one_line).collect::<Vec<_>>().join(", ")
+        ),
+        other => other.to_string(),
     }
 }
 

@@ -266,6 +266,28 @@ impl<'d> Table<'d> {
         tables
     }
 
+    /// Takes what is left as values of one kind, whatever the keys are; wrong ones are noted.
+    pub(super) fn take_rest<T: DeserializeOwned>(
+        &mut self,
+        findings: &mut Findings,
+    ) -> Vec<(String, T)> {
+        let mut found = Vec::new();
+        for entry in std::mem::take(&mut self.entries) {
+            let raw = Raw {
+                path: self.dotted(&entry.key),
+                span: entry.value.span(),
+                value: entry.value,
+            };
+            let place = self.document.place(entry.key_span.start);
+            findings.origins.insert(raw.path.clone(), place);
+            match T::deserialize(raw.deserializer()) {
+                Ok(value) => found.push((entry.key, value)),
+                Err(error) => findings.push(self.problem(&raw, &error, true)),
+            }
+        }
+        found
+    }
+
     /// Takes what is left as pairs of key and text, whatever the keys are. The values may be secret.
     pub(super) fn take_rest_as_text(
         &mut self,

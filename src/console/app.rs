@@ -157,6 +157,7 @@ impl App {
                 }
                 (Vec::new(), Redraw::Now)
             }
+            Event::Colours => (Vec::new(), Redraw::Soon),
             Event::Time => (Vec::new(), self.time_passed()),
         }
     }
@@ -186,7 +187,7 @@ impl App {
         Figures {
             scope: self.metrics.scope.clone(),
             window: self.metrics.window(),
-            buckets: self.metrics.columns.clamp(1, 240),
+            buckets: self.metrics.buckets(),
         }
     }
 

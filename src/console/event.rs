@@ -37,6 +37,8 @@ pub(crate) enum Event {
     },
     /// Text was copied (the route it went), or not.
     Copied(Result<&'static str, Error>),
+    /// Code can be drawn in colours now.
+    Colours,
     /// Time has passed.
     Time,
 }

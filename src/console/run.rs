@@ -13,7 +13,10 @@ mod pace;
 mod refresh;
 mod streams;
 
+use std::future::poll_fn;
 use std::io;
+use std::pin::pin;
+use std::task::Poll;
 
 use futures_util::future::BoxFuture;
 use futures_util::stream::FuturesUnordered;
@@ -32,7 +35,7 @@ use super::ExitReason;
 use super::app::{App, BY, Redraw};
 use super::effect::Effect;
 use super::event::Event;
-use super::view::Screen;
+use super::view::{Screen, highlight};
 use crate::base::{DeckEvent, Error, ErrorKind, Scope};
 use crate::deck::Deck;
 
@@ -118,11 +121,11 @@ where
             },
             event = input.next() => match event {
                 None | Some(Err(_)) => return Ok(ExitReason::HungUp),
-                Some(Ok(event)) => console.input(event, &mut input, host),
+                Some(Ok(event)) => console.input(event, &mut input, host).await,
             },
             Some((id, event)) = console.streams.next(), if !console.streams.is_empty() => {
                 console.happened(Streams::event(id, event), host);
-                console.drain_streams(host);
+                console.drain_streams(host).await;
             }
             Some(event) = console.jobs.next(), if !console.jobs.is_empty() => {
                 console.happened(event, host);
@@ -130,8 +133,9 @@ where
                 console.refresh.heard(Instant::now());
             }
             event = heard.recv(), if deck_speaks => {
-                deck_speaks = console.heard(event, &mut heard, host);
+                deck_speaks = console.heard(event, &mut heard, host).await;
             }
+            () = highlight::changed() => console.happened(Event::Colours, host),
             () = host.ready(), if drawing_waits => {}
             () = sleep_until(wake.unwrap_or(now)), if wake.is_some() => {}
         }
@@ -143,6 +147,18 @@ where
             console.draw(terminal)?;
         }
     }
+}
+
+/// Looks whether a future is ready, without waiting for it.
+///
+/// Not `now_or_never`: that leaves a waker that wakes nobody, and crossterm's stream keeps the first one it is given.
+async fn once<F: Future>(future: F) -> Option<F::Output> {
+    let mut future = pin!(future);
+    poll_fn(|cx| match future.as_mut().poll(cx) {
+        Poll::Ready(output) => Poll::Ready(Some(output)),
+        Poll::Pending => Poll::Ready(None),
+    })
+    .await
 }
 
 struct Console {
@@ -201,13 +217,13 @@ impl Console {
     }
 
     /// Takes one input event and all that have come with it, so that fast typing draws once.
-    fn input<I>(&mut self, event: Input, input: &mut I, host: &mut impl Host)
+    async fn input<I>(&mut self, event: Input, input: &mut I, host: &mut impl Host)
     where
         I: Stream<Item = io::Result<Input>> + Unpin,
     {
         self.one_input(event, host);
         for _ in 0..AT_ONCE {
-            match input.next().now_or_never() {
+            match once(input.next()).await {
                 Some(Some(Ok(event))) => self.one_input(event, host),
                 Some(Some(Err(_)) | None) => {
                     self.leave = Some(ExitReason::HungUp);
@@ -229,9 +245,9 @@ impl Console {
         self.happened(event, host);
     }
 
-    fn drain_streams(&mut self, host: &mut impl Host) {
+    async fn drain_streams(&mut self, host: &mut impl Host) {
         for _ in 0..AT_ONCE {
-            match self.streams.next().now_or_never() {
+            match once(self.streams.next()).await {
                 Some(Some((id, event))) => self.happened(Streams::event(id, event), host),
                 Some(None) | None => return,
             }
@@ -239,7 +255,7 @@ impl Console {
     }
 
     /// Takes what the deck said; `false` when it will say no more.
-    fn heard(
+    async fn heard(
         &mut self,
         event: Result<DeckEvent, RecvError>,
         more: &mut broadcast::Receiver<DeckEvent>,
@@ -256,7 +272,7 @@ impl Console {
                 Some(Err(RecvError::Closed)) => return false,
                 None => return true,
             }
-            next = more.recv().now_or_never();
+            next = once(more.recv()).await;
         }
         true
     }

@@ -3,6 +3,7 @@
 //! Exit, error, panic, SIGTERM, SIGHUP, SIGINT and SIGQUIT restore it; when it vanishes the program ends at once
 //! instead of spinning on a dead line.
 
+pub(crate) mod ask;
 mod host;
 mod modes;
 mod output;
@@ -39,7 +40,7 @@ pub(crate) struct Session {
 ///
 /// # Errors
 /// When input or output is not a terminal, or the terminal cannot be switched.
-pub(crate) fn open(settings: &Settings, env: TermEnv) -> Result<Session, Error> {
+pub(crate) fn open(settings: &Settings, env: &TermEnv) -> Result<Session, Error> {
     if !io::stdin().is_terminal() || !io::stdout().is_terminal() {
         return Err(Error::new(
             ErrorKind::Config,
@@ -69,7 +70,7 @@ pub(crate) fn open(settings: &Settings, env: TermEnv) -> Result<Session, Error> 
         .map_err(|error| cannot_take(&error))?;
     Ok(Session {
         terminal,
-        host: RealHost::new(output, modes, env),
+        host: RealHost::new(output, modes, env.clone()),
         signals,
         modes: guard,
     })

@@ -27,6 +27,27 @@ const BUILTIN: &[(&str, &str)] = &[
     ("dark", include_str!("../../themes/dark.toml")),
     ("light", include_str!("../../themes/light.toml")),
     ("ansi", include_str!("../../themes/ansi.toml")),
+    ("catppuccin", include_str!("../../themes/catppuccin.toml")),
+    (
+        "catppuccin-latte",
+        include_str!("../../themes/catppuccin-latte.toml"),
+    ),
+    ("dracula", include_str!("../../themes/dracula.toml")),
+    ("gruvbox", include_str!("../../themes/gruvbox.toml")),
+    (
+        "high-contrast",
+        include_str!("../../themes/high-contrast.toml"),
+    ),
+    (
+        "high-contrast-light",
+        include_str!("../../themes/high-contrast-light.toml"),
+    ),
+    ("nord", include_str!("../../themes/nord.toml")),
+    (
+        "solarized-light",
+        include_str!("../../themes/solarized-light.toml"),
+    ),
+    ("tokyo-night", include_str!("../../themes/tokyo-night.toml")),
 ];
 
 /// The name of the theme that has no colours; it is made here, not read.

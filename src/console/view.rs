@@ -7,7 +7,7 @@ mod dialog;
 mod footer;
 mod header;
 mod help;
-pub(crate) mod highlight;
+pub mod highlight;
 mod layout;
 pub mod markdown;
 mod metrics;

@@ -114,6 +114,8 @@ impl Active {
         shared.monitor.begin(id, route.as_ref());
         shared.budget.request();
         shared.tell(|| DeckEvent::RequestStarted { id });
+        // A target of its own, so that one setting keeps what people write out of every log.
+        tracing::trace!(target: "llmdeck::prompts", request = %id, messages = %written(&request), "prompt");
         let deadline = called + request.deadline.unwrap_or(shared.settings.pool.deadline);
         Self {
             shared,
@@ -410,6 +412,7 @@ impl Active {
 
     /// Makes the last piece of an answer that came to its end.
     fn finished(&mut self) -> Chunk {
+        self.trace_answer();
         self.outcome = Some((Outcome::Success, None));
         let sample = self.sample(Outcome::Success, None);
         let mut response = std::mem::take(&mut self.answer).into_response();
@@ -432,6 +435,12 @@ impl Active {
             response.model.as_deref()?,
             response.usage.as_ref(),
         )
+    }
+
+    /// What has come, on one line, for those who want it in the log.
+    fn trace_answer(&self) {
+        let text = &self.answer.so_far().text;
+        tracing::trace!(target: "llmdeck::prompts", request = %self.id, ?text, "answer");
     }
 
     /// Makes the error that ends the request.
@@ -483,7 +492,10 @@ impl Drop for Active {
         let (outcome, error) = self.outcome.take().unwrap_or((Outcome::Cancelled, None));
         let sample = match self.sample.take() {
             Some(sample) => sample,
-            None => self.sample(outcome, error.as_ref()),
+            None => {
+                self.trace_answer();
+                self.sample(outcome, error.as_ref())
+            }
         };
         self.shared.monitor.record(&sample, Instant::now());
         let usage = sample.usage.unwrap_or_default();
@@ -508,6 +520,11 @@ impl Drop for Active {
             total: sample.total,
         });
     }
+}
+
+/// The messages on one line, control characters escaped.
+fn written(request: &ChatRequest) -> String {
+    serde_json::to_string(&request.messages).unwrap_or_default()
 }
 
 fn word(outcome: Outcome) -> &'static str {

@@ -75,10 +75,10 @@ async fn tell(settings: ScalingSettings, scaled: Scaled) {
             Err(_) => tracing::warn!(program, "the scaling command took too long and was ended"),
         }
     }
-    if !settings.webhook.is_empty() {
+    if let Some(url) = &settings.webhook {
         let body = serde_json::json!({"event": event, "instance": scaled.instance});
         for attempt in 1..=WEBHOOK_TRIES {
-            match post(&settings.webhook, &body).await {
+            match post(url, &body).await {
                 Ok(()) => break,
                 Err(error) => tracing::warn!(attempt, error, "the scaling webhook failed"),
             }

@@ -3,8 +3,11 @@
 use std::io::{self, IsTerminal};
 use std::path::{Path, PathBuf};
 
+use jiff::Zoned;
 use tracing_appender::non_blocking::{ErrorCounter, NonBlockingBuilder, WorkerGuard};
 use tracing_subscriber::EnvFilter;
+use tracing_subscriber::fmt::format::Writer;
+use tracing_subscriber::fmt::time::FormatTime;
 
 use super::rolling::{Rolling, today};
 use super::{Settings, level};
@@ -55,6 +58,7 @@ pub fn to_file(settings: &Settings, state_dir: Option<&Path>) -> Result<Guard, E
     start(
         tracing_subscriber::fmt()
             .with_ansi(false)
+            .with_timer(LocalTime)
             .with_writer(writer)
             .with_env_filter(level::filter(&settings.level, settings.prompts))
             .finish(),
@@ -81,6 +85,15 @@ pub fn to_stderr(level: &str, prompts: bool, colours: bool) -> Result<(), Error>
             .with_env_filter(filter)
             .finish(),
     )
+}
+
+/// Local time with its offset: a log file is a local day.
+struct LocalTime;
+
+impl FormatTime for LocalTime {
+    fn format_time(&self, to: &mut Writer<'_>) -> std::fmt::Result {
+        write!(to, "{}", Zoned::now().strftime("%Y-%m-%dT%H:%M:%S%.3f%:z"))
+    }
 }
 
 fn start(subscriber: impl tracing::Subscriber + Send + Sync + 'static) -> Result<(), Error> {

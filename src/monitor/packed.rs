@@ -1,6 +1,12 @@
-//! A finished slot's histograms, packed into as few bytes as they need, typically two for a bucket in use.
+//! A finished slot's histograms, packed into as few bytes as they need: one or two for a bucket in use.
 //!
-//! For each bucket: the distance to the one before, then its count, both as LEB128 variable-length numbers.
+//! For each bucket: its distance to the one before, and its count less one.
+//!
+//! ```text
+//! 0dddcccc             distance 0..8, count 1..=16
+//! 1ddccccc HIGH        distance 0..3, count by its low five bits, and HIGH, the others
+//! 111ccccc DIST HIGH   any distance; DIST and HIGH are LEB128 variable-length numbers
+//! ```
 
 use super::histogram::Histogram;
 use super::timing::Timing;
@@ -21,8 +27,7 @@ impl Packed {
         for (histogram, end) in histograms.iter().zip(&mut ends) {
             let mut before = 0;
             for (bucket, count) in histogram.iter() {
-                push(bytes, (bucket - before) as u32);
-                push(bytes, count);
+                push_bucket(bytes, (bucket - before) as u32, count - 1);
                 before = bucket;
             }
             *end = bytes.len() as u32;
@@ -41,9 +46,9 @@ impl Packed {
             .iter()
             .copied();
         let mut bucket = 0;
-        while let (Some(distance), Some(count)) = (next(&mut bytes), next(&mut bytes)) {
+        while let Some((distance, count)) = next_bucket(&mut bytes) {
             bucket += distance as usize;
-            into.add(bucket, count);
+            into.add(bucket, count.saturating_add(1));
         }
     }
 
@@ -51,6 +56,34 @@ impl Packed {
     pub(super) fn heap_bytes(&self) -> usize {
         self.bytes.len()
     }
+}
+
+/// What stands for a distance that does not fit.
+const FAR: u32 = 3;
+
+fn push_bucket(bytes: &mut Vec<u8>, distance: u32, count: u32) {
+    if distance < 8 && count < 16 {
+        bytes.push((distance << 4 | count) as u8);
+        return;
+    }
+    let short = distance.min(FAR);
+    bytes.push((0x80 | short << 5 | count & 0x1f) as u8);
+    if short == FAR {
+        push(bytes, distance);
+    }
+    push(bytes, count >> 5);
+}
+
+fn next_bucket(bytes: &mut impl Iterator<Item = u8>) -> Option<(u32, u32)> {
+    let first = u32::from(bytes.next()?);
+    if first & 0x80 == 0 {
+        return Some((first >> 4, first & 0xf));
+    }
+    let distance = match first >> 5 & 3 {
+        FAR => next(bytes)?,
+        short => short,
+    };
+    Some((distance, next(bytes)? << 5 | first & 0x1f))
 }
 
 fn push(bytes: &mut Vec<u8>, mut number: u32) {
@@ -83,7 +116,7 @@ mod tests {
     proptest! {
         #[test]
         fn what_is_packed_comes_out_again(
-            values in prop::collection::vec((0..Timing::COUNT, 0..3900_usize, prop_oneof![1..300_u32, 1..40_000_000_u32]), 0..300),
+            values in prop::collection::vec((0..Timing::COUNT, prop_oneof![0..40_usize, 0..3900_usize], prop_oneof![1..40_u32, 1..300_u32, 1..u32::MAX]), 0..300),
         ) {
             let mut histograms: [Histogram; Timing::COUNT] = Default::default();
             for (timing, bucket, count) in values {

@@ -45,7 +45,7 @@ pub struct BreakerSettings {
     pub open_at_most: Duration,
     /// First tokens in a row, each five times slower than the other instances' median, that open it.
     pub slow_first_tokens: u32,
-    /// After it closed again, permits grow to their full number over this time.
+    /// After it closed again, permits grow to their full number over this time, or sooner: by one for each first token.
     #[serde(with = "humantime_serde")]
     pub slow_start: Duration,
 }
@@ -94,6 +94,8 @@ pub(crate) struct Pass {
     generation: u64,
     /// Whether it is the one probe.
     pub(crate) probe: bool,
+    /// Whether its first token has been counted as a success.
+    answered: bool,
 }
 
 /// The breaker of one instance.
@@ -110,8 +112,12 @@ pub(crate) struct Breaker {
     /// Openings in a row without a minute of peace between.
     streak: u32,
     closed_at: Option<Instant>,
+    /// First tokens since then, halved by each failure: what slow start goes by.
+    proven: u32,
     /// Closed by a first token, and no answer has come to its proper end since.
     unproven: bool,
+    /// Answers that broke off after their first token, since the last one that came to its proper end.
+    cuts_in_a_row: u32,
     opened: u64,
 }
 
@@ -135,7 +141,9 @@ impl Breaker {
             slow_in_a_row: 0,
             streak: 0,
             closed_at: None,
+            proven: 0,
             unproven: false,
+            cuts_in_a_row: 0,
             opened: 0,
         }
     }
@@ -190,10 +198,14 @@ impl Breaker {
         Pass {
             generation: self.generation,
             probe,
+            answered: false,
         }
     }
 
-    /// Takes the first token of a request: what a probe waits for. Tells whether it closed the breaker.
+    /// Takes the first token of a request: what a probe waits for, and what counts as a success. Tells whether it closed
+    /// the breaker.
+    ///
+    /// The end of a stream would come too late: answers that began before a failure would hide it for a minute.
     pub(crate) fn first_token(&mut self, pass: &mut Pass, now: Instant) -> bool {
         if pass.generation != self.generation {
             return false;
@@ -204,6 +216,7 @@ impl Breaker {
                 // Its later end still counts, in the new life of the instance.
                 pass.generation = self.generation;
                 pass.probe = false;
+                self.count_success(pass, now);
                 true
             }
             // In a panic an open instance was tried and answered: it is well, through half-open to closed.
@@ -212,9 +225,23 @@ impl Breaker {
                 self.state = BreakerState::HalfOpen { probing: true };
                 self.close(now);
                 pass.generation = self.generation;
+                self.count_success(pass, now);
                 true
             }
-            BreakerState::Closed | BreakerState::Forced => false,
+            BreakerState::Closed => {
+                self.count_success(pass, now);
+                false
+            }
+            BreakerState::Forced => false,
+        }
+    }
+
+    fn count_success(&mut self, pass: &mut Pass, now: Instant) {
+        if !pass.answered {
+            pass.answered = true;
+            self.consecutive_halves = 0;
+            self.bucket(now).ok += 1;
+            self.proven = self.proven.saturating_add(1);
         }
     }
 
@@ -223,9 +250,8 @@ impl Breaker {
         // An answer without a first token (an empty but proper one) is as good.
         self.first_token(&mut pass, now);
         if pass.generation == self.generation && self.is_closed() {
-            self.consecutive_halves = 0;
             self.unproven = false;
-            self.bucket(now).ok += 1;
+            self.cuts_in_a_row = 0;
         }
     }
 
@@ -244,7 +270,15 @@ impl Breaker {
             BreakerState::Closed => {
                 self.consecutive_halves += halves;
                 self.bucket(now).failed_halves += halves;
+                self.proven /= 2;
+                if pass.answered {
+                    // Its first token was counted as a success; it turned out to be none.
+                    self.cuts_in_a_row += 1;
+                    let bucket = self.bucket(now);
+                    bucket.ok = bucket.ok.saturating_sub(1);
+                }
                 if self.unproven
+                    || self.cuts_in_a_row >= self.settings.consecutive_failures
                     || self.consecutive_halves >= 2 * self.settings.consecutive_failures
                     || self.rate_is_low(now)
                 {
@@ -327,16 +361,21 @@ impl Breaker {
         self.opened
     }
 
-    /// Returns the share of the permits that slow start allows now, 0 to 1.
-    pub(crate) fn slow_start_share(&self, now: Instant) -> f64 {
+    /// Returns how many of the permits slow start allows now: a share that grows with time, or as many as first tokens
+    /// have proven, and one more. By time alone a recovered instance would stand half idle for half a minute, while
+    /// others wait.
+    pub(crate) fn slow_start(&self, permits: usize, now: Instant) -> usize {
         let Some(closed_at) = self.closed_at else {
-            return 1.0;
+            return permits;
         };
         let ramp = self.settings.slow_start.as_secs_f64();
-        if ramp <= 0.0 {
-            return 1.0;
+        let passed = now.duration_since(closed_at).as_secs_f64();
+        if passed >= ramp {
+            return permits;
         }
-        (now.duration_since(closed_at).as_secs_f64() / ramp).clamp(0.1, 1.0)
+        let by_time = (permits as f64 * (passed / ramp).max(0.1)).ceil() as usize;
+        let by_proof = self.proven as usize + 1;
+        by_time.max(by_proof).min(permits)
     }
 
     /// Tells whether something failed lately: any failure in a row, or in the window.
@@ -350,9 +389,11 @@ impl Breaker {
         self.state = BreakerState::Closed;
         self.consecutive_halves = 0;
         self.slow_in_a_row = 0;
+        self.proven = 0;
         self.buckets = [Bucket::default(); BUCKETS];
         self.closed_at = Some(now);
         self.unproven = true;
+        self.cuts_in_a_row = 0;
     }
 
     fn open(&mut self, now: Instant, rng: &mut impl Rng) {
@@ -461,7 +502,48 @@ mod tests {
         assert!(breaker.first_token(&mut probe, later));
         assert!(breaker.is_closed() && breaker.admits(later));
         breaker.success(probe, later);
-        assert!(breaker.slow_start_share(later + Duration::from_secs(15)) < 0.6);
+        assert_eq!(breaker.slow_start(40, later + Duration::from_secs(15)), 20);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn slow_start_is_as_quick_as_first_tokens_come_and_a_failure_halves_it() {
+        let now = Instant::now();
+        let mut breaker = opened(now);
+        let later = now + Duration::from_secs(10);
+        let mut probe = breaker.pass(later);
+        breaker.first_token(&mut probe, later);
+        assert_eq!(breaker.slow_start(16, later), 2, "the probe has proven one");
+        for _ in 0..7 {
+            let mut pass = breaker.pass(later);
+            breaker.first_token(&mut pass, later);
+            breaker.success(pass, later);
+        }
+        assert_eq!(breaker.slow_start(16, later), 9);
+        let pass = breaker.pass(later);
+        breaker.failure(pass, 2, later, &mut rng());
+        assert_eq!(breaker.slow_start(16, later), 5);
+        assert_eq!(breaker.slow_start(4, later), 4, "never more than there are");
+        let end = later + Duration::from_secs(30);
+        assert_eq!(breaker.slow_start(16, end), 16);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn answers_that_began_before_the_failures_do_not_hide_them() {
+        let now = Instant::now();
+        let mut breaker = Breaker::new(BreakerSettings::default(), now);
+        let mut running: Vec<Pass> = (0..4).map(|_| breaker.pass(now)).collect();
+        for pass in &mut running {
+            breaker.first_token(pass, now);
+        }
+        let later = now + Duration::from_secs(40);
+        for streaming in running {
+            let pass = breaker.pass(later);
+            breaker.failure(pass, 2, later, &mut rng());
+            breaker.success(streaming, later);
+        }
+        assert!(breaker.is_closed());
+        let pass = breaker.pass(later);
+        assert!(breaker.failure(pass, 2, later, &mut rng()), "five in a row");
     }
 
     #[tokio::test(start_paused = true)]

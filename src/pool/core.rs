@@ -342,7 +342,7 @@ impl Core {
         self.standings[at].permits = slot.permits(now);
         self.gates[at] = Gate {
             open: slot.is_open(),
-            care: slot.needs_care() || slot.breaker.slow_start_share(now) < 1.0,
+            care: slot.needs_care() || slot.is_starting(now),
             ready_at: slot.ready_at().filter(|ready_at| *ready_at > now),
         };
         let state = self.state_of(at, now);

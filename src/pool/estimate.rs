@@ -3,7 +3,7 @@
 //! ```text
 //! ttft  = max( ewma(0.2) of first tokens, aged to the fleet's median with τ = 60 s,  age of the oldest unanswered attempt )
 //! spt   = ewma of seconds per output token: of ended streams (α = 0.2·min(1, tokens/200)), and once a second of the
-//!         running ones' pace (α = 0.3)
+//!         running ones' pace (α = 0.3); aged like ttft
 //! pen   = +5 s for each failure, decaying with τ = 10 s
 //! score = ttft + expected output tokens · spt + pen
 //! ```
@@ -14,7 +14,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 const FIRST_TOKEN_WEIGHT: f64 = 0.2;
-const FIRST_TOKEN_AGEING: f64 = 60.0;
+const AGEING: f64 = 60.0;
 const PACE_WEIGHT: f64 = 0.2;
 const LIVE_PACE_WEIGHT: f64 = 0.3;
 const FAILURE_PENALTY: f64 = 5.0;
@@ -30,12 +30,16 @@ pub(crate) struct Estimate {
     first_token: Option<f64>,
     first_token_at: Option<Instant>,
     seconds_per_token: Option<f64>,
+    pace_at: Option<Instant>,
     penalty: f64,
     penalty_at: Option<Instant>,
-    /// Streams past their first token, and tokens they brought since `live_since`.
+    /// Streams past their first token.
     streaming: u32,
+    /// Since `live_since`: tokens they brought, and seconds they streamed, all together.
     live_tokens: u64,
+    live_seconds: f64,
     live_since: Option<Instant>,
+    counted_at: Option<Instant>,
 }
 
 /// What is known of all instances together, for those of which nothing is known.
@@ -71,6 +75,7 @@ impl Estimate {
         self.take_live_pace(now);
         self.streaming += 1;
         self.live_since.get_or_insert(now);
+        self.counted_at = Some(now);
     }
 
     /// Takes tokens of a running stream.
@@ -85,12 +90,13 @@ impl Estimate {
         if self.streaming == 0 {
             self.live_since = None;
             self.live_tokens = 0;
+            self.live_seconds = 0.0;
         }
         if let Some((tokens, streamed)) = pace
             && tokens >= FEWEST_TOKENS
         {
             let weight = PACE_WEIGHT * (tokens as f64 / 200.0).min(1.0);
-            self.mix_pace(streamed.as_secs_f64() / tokens as f64, weight);
+            self.mix_pace(streamed.as_secs_f64() / tokens as f64, weight, now);
         }
     }
 
@@ -105,17 +111,21 @@ impl Estimate {
         let Some(since) = self.live_since else {
             return;
         };
-        let passed = now.duration_since(since);
-        if passed < LIVE_STEP || self.streaming == 0 {
+        // Streams come and go within a step, so their time is added up, not multiplied at its end.
+        let counted_at = self.counted_at.replace(now).unwrap_or(now);
+        self.live_seconds +=
+            now.duration_since(counted_at).as_secs_f64() * f64::from(self.streaming);
+        if now.duration_since(since) < LIVE_STEP || self.streaming == 0 {
             return;
         }
-        let stream_seconds = passed.as_secs_f64() * f64::from(self.streaming);
         // No token at all: as slow as one token in all that time.
         self.mix_pace(
-            stream_seconds / (self.live_tokens.max(1)) as f64,
+            self.live_seconds / (self.live_tokens.max(1)) as f64,
             LIVE_PACE_WEIGHT,
+            now,
         );
         self.live_tokens = 0;
+        self.live_seconds = 0.0;
         self.live_since = Some(now);
     }
 
@@ -136,18 +146,21 @@ impl Estimate {
         fleet: &Fleet,
         now: Instant,
     ) -> f64 {
-        let aged = match (self.first_token, self.first_token_at) {
-            (Some(learned), Some(at)) => {
-                let age = now.duration_since(at).as_secs_f64();
-                let keep = (-age / FIRST_TOKEN_AGEING).exp();
-                fleet.first_token + (learned - fleet.first_token) * keep
-            }
-            _ => fleet.first_token,
-        };
+        let first_token = aged(
+            self.first_token,
+            self.first_token_at,
+            fleet.first_token,
+            now,
+        );
         let waiting =
             oldest_unanswered.map_or(0.0, |since| now.duration_since(since).as_secs_f64());
-        let pace = self.seconds_per_token.unwrap_or(fleet.seconds_per_token);
-        aged.max(waiting) + fleet.tokens * pace + self.penalty_at(now)
+        let pace = aged(
+            self.seconds_per_token,
+            self.pace_at,
+            fleet.seconds_per_token,
+            now,
+        );
+        first_token.max(waiting) + fleet.tokens * pace + self.penalty_at(now)
     }
 
     fn penalty_at(&self, now: Instant) -> f64 {
@@ -156,12 +169,22 @@ impl Estimate {
         })
     }
 
-    fn mix_pace(&mut self, seconds_per_token: f64, weight: f64) {
+    fn mix_pace(&mut self, seconds_per_token: f64, weight: f64, now: Instant) {
+        self.pace_at = Some(now);
         self.seconds_per_token = Some(match self.seconds_per_token {
             None => seconds_per_token,
             Some(before) => before + weight * (seconds_per_token - before),
         });
     }
+}
+
+/// Moves what was learned towards what is usual, the longer ago it was learned.
+fn aged(learned: Option<f64>, at: Option<Instant>, usual: f64, now: Instant) -> f64 {
+    let (Some(learned), Some(at)) = (learned, at) else {
+        return usual;
+    };
+    let age = now.duration_since(at).as_secs_f64();
+    usual + (learned - usual) * (-age / AGEING).exp()
 }
 
 #[cfg(test)]
@@ -202,6 +225,22 @@ mod tests {
         assert!(
             then > 20.0 && later < fleet.first_token + fleet.tokens * fleet.seconds_per_token + 0.3
         );
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn streams_that_begin_late_in_a_step_do_not_look_slow() {
+        let mut now = Instant::now();
+        let mut estimate = Estimate::default();
+        estimate.first_token(Duration::from_millis(100), now);
+        now += LIVE_STEP.mul_f64(0.9);
+        for _ in 0..7 {
+            estimate.first_token(Duration::from_millis(100), now);
+        }
+        now += LIVE_STEP.mul_f64(0.1);
+        // 50 tokens a second of each: 50 of the first stream, 5 of each other.
+        estimate.tokens(50 + 7 * 5);
+        estimate.take_live_pace(now);
+        assert!((estimate.learned_pace().unwrap() - 0.02).abs() < 1e-6);
     }
 
     #[tokio::test(start_paused = true)]

@@ -32,8 +32,8 @@ pub struct ScalingSettings {
     /// A command that is run at each join and leave: program and arguments. It is told LLMDECK_EVENT (`join`,
     /// `leave`) and LLMDECK_INSTANCE.
     pub command: Vec<String>,
-    /// A URL that is told of each join and leave, as a POST of JSON; empty for none.
-    pub webhook: String,
+    /// A URL that is told of each join and leave, as a POST of JSON.
+    pub webhook: Option<String>,
 }
 
 impl Default for ScalingSettings {
@@ -45,7 +45,7 @@ impl Default for ScalingSettings {
             leave_after: Duration::from_secs(300),
             cool_down: Duration::from_secs(15),
             command: Vec::new(),
-            webhook: String::new(),
+            webhook: None,
         }
     }
 }

@@ -278,7 +278,7 @@ pub(super) fn course(
         lost: 0.0,
     };
     if let Some(every) = faults.every {
-        let mut pause = |rng: &mut SmallRng| {
+        let pause = |rng: &mut SmallRng| {
             let pause: f64 = Exp1.sample(rng);
             pause * every.as_secs_f64()
         };

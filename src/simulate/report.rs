@@ -50,6 +50,8 @@ pub struct Row {
     pub total_p99: Mean,
     /// Percent that were answered in time and fast enough.
     pub good: Mean,
+    /// The same for each seed, from 1.
+    pub good_of_seeds: Vec<f64>,
     /// How far that is from the oracle with the same seeds, in points; `None` without an oracle.
     pub to_oracle: Option<Mean>,
     /// Attempts for each request.
@@ -156,6 +158,7 @@ fn row(task: Task, runs: &[Figures], oracle: Option<&[Figures]>) -> Row {
         total_p50: mean(|run| run.total_p50),
         total_p99: mean(|run| run.total_p99),
         good: mean(|run| run.good),
+        good_of_seeds: runs.iter().map(|run| run.good).collect(),
         to_oracle: oracle.map(|oracle| {
             Mean::of(
                 runs.iter()

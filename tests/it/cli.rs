@@ -88,7 +88,7 @@ struct Deck {
     home: Home,
     server: Server,
     config: String,
-    _runtime: tokio::runtime::Runtime,
+    runtime: tokio::runtime::Runtime,
 }
 
 impl Deck {
@@ -132,7 +132,7 @@ impl Deck {
             home,
             server,
             config,
-            _runtime: runtime,
+            runtime,
         }
     }
 
@@ -152,7 +152,7 @@ impl Deck {
 
     fn wait_until_busy(&self, name: &str) {
         let busy = self.server.until(name, |stats| stats.in_flight > 0);
-        self._runtime
+        self.runtime
             .block_on(async { tokio::time::timeout(PATIENCE, busy).await })
             .unwrap()
             .unwrap();
@@ -417,9 +417,20 @@ fn a_key_is_never_shown() {
 #[test]
 fn prompts_are_logged_only_when_a_setting_asks_for_them() {
     let deck = Deck::new();
-    let ended = deck.run(&["chat", "MyVerySecretQuestion", "--log-level", "trace"]);
-    assert!(ended.err.contains("request"), "{ended:?}");
-    assert!(!ended.err.contains("MyVerySecretQuestion"), "{ended:?}");
+    let question = ["chat", "MyVerySecretQuestion", "--log-level"];
+    let silent = deck.run(&[&question[..], &["trace"]].concat());
+    assert!(silent.err.contains("request"), "{silent:?}");
+    assert!(!silent.err.contains("MyVerySecretQuestion"), "{silent:?}");
+    let config = std::fs::read_to_string(&deck.config).unwrap() + "\n[log]\nprompts = true\n";
+    let path = deck
+        .home
+        .write("prompts.toml", &config)
+        .display()
+        .to_string();
+    let told = deck
+        .home
+        .run(&[&question[..], &["info", "--config", &path]].concat());
+    assert!(told.err.contains("MyVerySecretQuestion"), "{told:?}");
 }
 
 #[test]
@@ -523,7 +534,7 @@ fn ctrl_c_ends_an_answer_and_closes_its_connection() {
     let gone = deck
         .server
         .until("b", |stats| stats.disconnects == 1 && stats.in_flight == 0);
-    deck._runtime
+    deck.runtime
         .block_on(async { tokio::time::timeout(PATIENCE, gone).await })
         .unwrap()
         .unwrap();

@@ -110,6 +110,37 @@ fn print_shows_origins_and_no_secret() {
 }
 
 #[test]
+fn what_is_printed_is_toml_and_says_the_same() {
+    for path in toml_files(&folder("valid")) {
+        let printed = config::print(&load(&path).unwrap());
+        let dir = tempfile::tempdir().unwrap();
+        let copy = dir.path().join("printed.toml");
+        // The key that is not shown has to come from somewhere.
+        std::fs::write(&copy, printed.replace("\"***\"", "\"id.secret\"")).unwrap();
+        for name in ["ca.pem", "key.txt"] {
+            std::fs::copy(folder("valid").join(name), dir.path().join(name)).unwrap();
+        }
+        let (first, again) = (
+            load(&path).unwrap(),
+            load(&copy).unwrap_or_else(|problems| panic!("{problems}")),
+        );
+        assert_eq!(again.pool, first.pool);
+        assert_eq!(again.routes, first.routes);
+        assert_eq!(again.prices, first.prices);
+        assert_eq!(again.monitor, first.monitor);
+        assert_eq!(again.personas, first.personas);
+        let pools = |config: &config::Config| {
+            config
+                .instances
+                .iter()
+                .map(|found| found.pool.clone())
+                .collect::<Vec<_>>()
+        };
+        assert_eq!(pools(&again), pools(&first));
+    }
+}
+
+#[test]
 fn later_layers_win() {
     let path = folder("valid/every_key.toml");
     let env = Env::of([

@@ -1,7 +1,13 @@
 //! All integration tests, in one binary.
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "in a test a failure is a panic; clippy knows the test functions, not their helpers"
+)]
 
 mod cli;
 mod config;
+mod console_pty;
 mod driver;
 mod faults;
 mod layers;

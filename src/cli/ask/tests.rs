@@ -52,11 +52,11 @@ impl DeckSource for Scripted {
     }
 }
 
-fn text(text: &str) -> Result<Chunk, Error> {
-    Ok(Chunk::Text(text.to_owned()))
+fn text(text: &str) -> Chunk {
+    Chunk::Text(text.to_owned())
 }
 
-fn done(text: &str) -> Result<Chunk, Error> {
+fn done(text: &str) -> Chunk {
     let response = crate::base::LlmResponse {
         text: text.to_owned(),
         finish_reason: Some(FinishReason::Stop),
@@ -66,7 +66,7 @@ fn done(text: &str) -> Result<Chunk, Error> {
         total_time: Duration::from_micros(1_500_250),
         ..Default::default()
     };
-    Ok(Chunk::Done(Box::new(response)))
+    Chunk::Done(Box::new(response))
 }
 
 fn typed(arguments: &[&str]) -> ChatArgs {
@@ -126,7 +126,7 @@ async fn chat(
 async fn an_answer_streams_to_stdout_and_ends_its_line() {
     let ended = chat(
         &["why?"],
-        vec![text("be"), text("cause"), done("because")],
+        vec![Ok(text("be")), Ok(text("cause")), Ok(done("because"))],
         pending(),
     )
     .await;
@@ -139,7 +139,7 @@ async fn an_answer_streams_to_stdout_and_ends_its_line() {
 #[tokio::test]
 async fn a_failure_keeps_what_came_and_gives_its_kind_as_exit_code() {
     let failed = Error::new(ErrorKind::TimeoutIdle, "silence").with_instance("east".into());
-    let ended = chat(&["why?"], vec![text("bec"), Err(failed)], pending()).await;
+    let ended = chat(&["why?"], vec![Ok(text("bec")), Err(failed)], pending()).await;
     assert_eq!(ended.out, "bec\n");
     assert!(
         ended
@@ -172,7 +172,7 @@ async fn a_stream_that_just_ends_is_no_success() {
 async fn json_is_one_object_with_the_times() {
     let ended = chat(
         &["why?", "--json"],
-        vec![text("because"), done("because")],
+        vec![Ok(text("because")), Ok(done("because"))],
         pending(),
     )
     .await;
@@ -221,7 +221,7 @@ async fn what_was_typed_becomes_the_request() {
         "--temperature",
         "0.5",
     ];
-    let ended = chat(&arguments, vec![done("")], pending()).await;
+    let ended = chat(&arguments, vec![Ok(done(""))], pending()).await;
     let request = &ended.asked[0];
     let said: Vec<(Role, String)> = request
         .messages

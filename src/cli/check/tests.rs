@@ -44,14 +44,17 @@ impl Upstream {
 }
 
 async fn told(model: &'static str, upstream: Upstream) -> (String, bool) {
-    let instance = usual_ollama(&Env::of([("OLLAMA_MODEL", model)]));
+    told_of(usual_ollama(&Env::of([("OLLAMA_MODEL", model)])), upstream).await
+}
+
+async fn told_of(instance: Instance, upstream: Upstream) -> (String, bool) {
     let instances = [instance];
     let checked = ask_all(&instances, &[Arc::new(upstream)]).await;
     let mut out = Vec::new();
     write_table(&checked, &mut out, Style::PLAIN).unwrap();
     (
         String::from_utf8(out).unwrap(),
-        checked.iter().all(Checked::is_well),
+        checked.iter().all(Checked::is_as_wanted),
     )
 }
 
@@ -125,4 +128,18 @@ async fn json_names_everything() {
     assert_eq!(list[0]["ok"], true);
     assert_eq!(list[0]["models"][0], "a");
     assert_eq!(list[0]["error"], Value::Null);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_switched_off_may_be_away() {
+    let mut instance = usual_ollama(&Env::default());
+    instance.pool.enabled = false;
+    let upstream = Upstream {
+        models: &[],
+        fails: Some(ErrorKind::Network),
+        hangs: false,
+    };
+    let (text, is_as_wanted) = told_of(instance, upstream).await;
+    assert!(text.contains("network failed (off)"), "{text}");
+    assert!(is_as_wanted);
 }

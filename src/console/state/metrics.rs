@@ -33,6 +33,15 @@ impl Metrics {
         WINDOWS[self.window]
     }
 
+    /// Returns in how many buckets the window is asked for: steps of whole seconds, about one a column. When they
+    /// are a few more than the columns, the graph shows the newest; a step longer would leave half of it empty.
+    pub(crate) fn buckets(&self) -> usize {
+        let seconds = self.window().as_secs_f64();
+        let columns = self.columns.clamp(1, 240) as f64;
+        let step = (seconds / columns).round().max(1.0);
+        (seconds / step).ceil() as usize
+    }
+
     /// Looks back further or less far; `false` at the end.
     pub(crate) fn widen(&mut self, by: isize) -> bool {
         let before = self.window;

@@ -76,8 +76,12 @@ impl<W: Write> Backend for Quiet<W> {
         Ok(())
     }
 
+    /// Never asks the terminal: its answer would have to be waited for, and is read by the loop as a key.
     fn get_cursor_position(&mut self) -> io::Result<Position> {
-        self.inner.get_cursor_position()
+        Ok(match self.shown {
+            Cursor::At(position) => position,
+            Cursor::Unknown | Cursor::Hidden => Position::ORIGIN,
+        })
     }
 
     fn set_cursor_position<P: Into<Position>>(&mut self, position: P) -> io::Result<()> {

@@ -13,7 +13,7 @@ use ratatui::crossterm::event::{
 };
 use ratatui::layout::{Position, Size};
 use tokio::sync::mpsc;
-use tokio::task::JoinHandle;
+use tokio::task::{JoinHandle, LocalSet};
 use tokio::time::{Instant, sleep};
 
 use super::fake::{Asked, Fake};
@@ -33,6 +33,8 @@ pub(super) struct Harness {
     screen: Shown,
     input: mpsc::UnboundedSender<io::Result<Input>>,
     signals: mpsc::Sender<Signal>,
+    /// Drawings hold parsers that stay in their thread, so the console runs in this one.
+    local: LocalSet,
     task: JoinHandle<Result<ExitReason, Error>>,
 }
 
@@ -70,7 +72,8 @@ impl Harness {
         };
         let mut terminal = Terminal::new(screen.clone()).expect("a screen in memory");
         let mut outside = host.clone();
-        let task = tokio::spawn(async move {
+        let local = LocalSet::new();
+        let task = local.spawn_local(async move {
             let keys = Box::pin(futures_util::stream::unfold(keys, |mut keys| async move {
                 let key = keys.recv().await?;
                 Some((key, keys))
@@ -83,6 +86,7 @@ impl Harness {
             screen,
             input,
             signals,
+            local,
             task,
         };
         harness.settle().await;
@@ -96,7 +100,7 @@ impl Harness {
 
     /// Lets time pass.
     pub(super) async fn wait(&self, time: Duration) {
-        sleep(time).await;
+        self.local.run_until(sleep(time)).await;
     }
 
     /// Presses keys, written as in the key table: `press("ctrl-c esc j")`.
@@ -194,7 +198,8 @@ impl Harness {
 
     /// Waits for the end.
     pub(super) async fn ended(self) -> ExitReason {
-        self.task.await.expect("no panic").expect("no error")
+        let ended = self.local.run_until(self.task).await;
+        ended.expect("no panic").expect("no error")
     }
 
     fn send(&self, event: Input) {

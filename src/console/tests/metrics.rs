@@ -39,7 +39,7 @@ async fn a_deck_without_traffic_shows_dashes_and_no_graph() {
     let fake = Fake::new(board());
     fake.has_no_traffic();
     let console = Harness::start((120, 40), fake).await;
-    assert!(console.shows("response time p95 -"));
+    assert!(console.shows("response time - mean"));
     assert!(!console.screen().contains(['▁', '█', '×']));
 }
 

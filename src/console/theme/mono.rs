@@ -29,7 +29,6 @@ pub(super) const fn style(role: Role) -> Style {
         | Role::CodeLabel
         | Role::Bullet
         | Role::BarEmpty
-        | Role::Tool
         | Role::GraphMark => Modifier::DIM,
         Role::Accent
         | Role::Title
@@ -47,11 +46,10 @@ pub(super) const fn style(role: Role) -> Style {
         | Role::SyntaxType
         | Role::SyntaxInserted => Modifier::BOLD,
         Role::Bad => Modifier::BOLD.union(Modifier::UNDERLINED),
-        Role::Selected | Role::MatchCurrent => Modifier::REVERSED,
+        Role::Selected | Role::MatchCurrent | Role::Chip => Modifier::REVERSED,
         Role::Badge | Role::Alert => Modifier::REVERSED.union(Modifier::BOLD),
         Role::SelectedUnfocused | Role::Match | Role::Link => Modifier::UNDERLINED,
-        Role::Chip => Modifier::REVERSED.union(Modifier::DIM),
-        Role::Reasoning | Role::Quote | Role::SyntaxComment => Modifier::ITALIC,
+        Role::Reasoning | Role::Tool | Role::Quote | Role::SyntaxComment => Modifier::ITALIC,
     };
     Style::new().add_modifier(modifier)
 }

@@ -99,7 +99,7 @@ impl Chrome {
             look.span(self.pane.title(), title),
         ];
         if !self.detail.is_empty() {
-            let room = usize::from(area.width).saturating_sub(spans_width(&spans) + 6);
+            let room = usize::from(area.width).saturating_sub(spans_width(&spans) + 4);
             let detail = text::truncate(&self.detail, room);
             spans.push(look.span(format!(" {} {detail}", symbols.dot), Role::Dim));
         }

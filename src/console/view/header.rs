@@ -24,7 +24,7 @@ pub(crate) fn draw(frame: &mut Frame<'_>, area: Rect, app: &App, look: &Look<'_>
     buffer.set_style(area, look.theme.style(Role::Header));
     let notice = notice(app, look);
     let notice_width = spans_width(&notice);
-    let room = usize::from(area.width).saturating_sub(notice_width + 2);
+    let room = usize::from(area.width).saturating_sub(notice_width + 3);
     let mut parts = parts(app, look);
     while width(&parts) > room && parts.len() > 1 {
         let worst = parts

@@ -12,7 +12,7 @@ use crate::console::text;
 use crate::console::theme::Role;
 
 /// The widest a column of the help gets.
-const WIDEST: u16 = 76;
+const WIDEST: u16 = 72;
 
 /// Draws the help from line `top` on, and tells from which line it really was.
 pub(crate) fn draw(
@@ -28,7 +28,7 @@ pub(crate) fn draw(
     let column_width = width.saturating_sub(4) / columns;
     let groups: Vec<Vec<Line<'static>>> = Context::help_from(focused)
         .into_iter()
-        .map(|context| group(keymap, context, usize::from(column_width), look))
+        .map(|context| group(keymap, context, usize::from(column_width) - 1, look))
         .collect();
     let (left, right) = split(groups, usize::from(columns));
     let lines = left.len().max(right.len());

@@ -6,6 +6,7 @@
 //! ```
 //! Only a new width or theme draws everything again.
 
+mod blocks;
 mod code;
 mod flow;
 mod paint;
@@ -17,12 +18,16 @@ mod tests;
 use pulldown_cmark::{CodeBlockKind, Event, Parser, Tag, TagEnd};
 use ratatui::text::Line;
 
-use self::paint::{Canvas, Carried};
+use self::paint::{Canvas, Carried, Shelf};
 use self::scan::Scanner;
 use crate::console::theme::Theme;
+use crate::console::view::highlight;
 
 /// The most text that is kept, in bytes; what comes after it is dropped, and a line says so.
 const MOST_BYTES: usize = if cfg!(test) { 1 << 20 } else { 8 << 20 };
+
+/// With more pieces waiting for their colours they stay without: each of them is drawn again until it has them.
+const MOST_WAITING: usize = 4_000;
 
 /// A Markdown text, drawn while it grows.
 #[derive(Default)]
@@ -38,6 +43,9 @@ pub struct Markdown {
     drawn_pieces: usize,
     drawn_lines: usize,
     carried: Carried,
+    shelf: Shelf,
+    /// When something drawn waits for its colours: the generation of colours it was drawn in.
+    waiting: Option<u64>,
     /// Whether something has come since `lines` was made.
     changed: bool,
     /// The width and the theme that `lines` was made for.
@@ -101,7 +109,8 @@ impl Markdown {
             self.carried = Carried::default();
             self.changed = true;
         }
-        if self.changed {
+        let is_read = |generation| generation != highlight::generation();
+        if self.changed || self.waiting.is_some_and(is_read) {
             self.changed = false;
             let canvas = Canvas {
                 columns: usize::from(width).max(1),
@@ -139,19 +148,39 @@ impl Markdown {
 
     fn draw(&mut self, canvas: Canvas<'_>) {
         self.lines.truncate(self.drawn_lines);
-        let pieces = self.scanner.pieces();
-        for piece in pieces.get(self.drawn_pieces..).unwrap_or_default() {
-            canvas.piece(&self.source, piece, &mut self.carried, &mut self.lines);
+        // Read before drawing: what comes while drawing is drawn the next time.
+        let generation = highlight::generation();
+        self.shelf.waiting = false;
+        let mut carried = self.carried.clone();
+        let pieces = self.scanner.pieces().iter().enumerate();
+        for (number, piece) in pieces.skip(self.drawn_pieces) {
+            let (shelf, lines) = (&mut self.shelf, &mut self.lines);
+            canvas.piece(
+                &self.source,
+                (Some(number), piece),
+                &mut carried,
+                shelf,
+                lines,
+            );
+            // What waits for its colours, and all after it, is not done.
+            if !self.shelf.waiting {
+                self.drawn_pieces = number + 1;
+                self.drawn_lines = self.lines.len();
+                self.carried = carried.clone();
+            }
             #[cfg(test)]
             {
                 self.work += piece.range.len();
             }
         }
-        self.drawn_pieces = pieces.len();
-        self.drawn_lines = self.lines.len();
+        self.waiting = self.shelf.waiting.then_some(generation);
+        if self.scanner.pieces().len() - self.drawn_pieces > MOST_WAITING {
+            self.shelf.give_up();
+            self.changed = true;
+        }
         if let Some(tail) = self.scanner.tail(&self.source) {
-            let mut carried = self.carried.clone();
-            canvas.piece(&self.source, &tail, &mut carried, &mut self.lines);
+            let (shelf, lines) = (&mut self.shelf, &mut self.lines);
+            canvas.piece(&self.source, (None, &tail), &mut carried, shelf, lines);
             #[cfg(test)]
             {
                 self.work += tail.range.len();

@@ -81,10 +81,8 @@ fn graphs(series: &Series) -> Vec<Graph> {
     vec![
         Graph {
             caption: "response time",
-            short: "p95",
-            figure: series
-                .response_time
-                .map_or_else(|| "-".to_owned(), |times| text::duration(times.p95)),
+            short: "mean",
+            figure: mean_response_time(series).map_or_else(|| "-".to_owned(), text::duration),
             values: of(&|bucket| bucket.average_response_time.map(|time| time.as_secs_f64())),
             max: None,
             role: Role::GraphLatency,
@@ -131,6 +129,21 @@ fn graphs(series: &Series) -> Vec<Graph> {
     ]
 }
 
+/// The mean over the window, from the means of its buckets.
+fn mean_response_time(series: &Series) -> Option<Duration> {
+    let (total, count) = series
+        .buckets
+        .iter()
+        .filter_map(|bucket| Some((bucket.average_response_time?, bucket.successful)))
+        .fold((0.0, 0), |(total, count), (mean, successful)| {
+            (
+                total + mean.as_secs_f64() * successful as f64,
+                count + successful,
+            )
+        });
+    (count > 0).then(|| Duration::from_secs_f64(total / count as f64))
+}
+
 /// Captions above graphs, figures below: the usual picture.
 fn roomy(
     buffer: &mut Buffer,
@@ -153,8 +166,8 @@ fn roomy(
     tail.extend(error_lines(app, usize::from(area.width), look));
     let fixed = graphs.len() as u16 * 2 + 1 + tail.len() as u16;
     let spare = area.height.saturating_sub(fixed);
-    let heights = heights(graphs, spare);
     let gap = u16::from(spare >= graphs.len() as u16);
+    let heights = heights(graphs, spare - gap * graphs.len() as u16);
     let mut y = area.y;
     let step = step_words(series.step);
     for (index, (graph, height)) in graphs.iter().zip(&heights).enumerate() {
@@ -204,11 +217,16 @@ fn roomy(
 /// Divides the height that is left among the graphs, each at least one row.
 fn heights(graphs: &[Graph], spare: u16) -> Vec<u16> {
     let shares: u16 = graphs.iter().map(|graph| graph.share).sum();
-    let spare = spare.saturating_sub(graphs.len() as u16);
-    graphs
+    let mut heights: Vec<u16> = graphs
         .iter()
         .map(|graph| (1 + spare * graph.share / shares.max(1)).min(1 + 2 * graph.share))
-        .collect()
+        .collect();
+    // What rounding leaves goes to the first graph.
+    let used: u16 = heights.iter().sum::<u16>() - graphs.len() as u16;
+    if let Some(first) = heights.first_mut() {
+        *first += spare.saturating_sub(used).min(4);
+    }
+    heights
 }
 
 fn caption(buffer: &mut Buffer, area: Rect, graph: &Graph, right: &str, look: &Look<'_>) {
@@ -218,7 +236,7 @@ fn caption(buffer: &mut Buffer, area: Rect, graph: &Graph, right: &str, look: &L
         look.span(graph.figure.clone(), Role::Text),
     ];
     if graph.caption == "response time" {
-        spans.insert(1, look.span(" p95", Role::Dim));
+        spans.push(look.span(" mean", Role::Dim));
     }
     let used = spans_width(&spans);
     let rest = usize::from(area.width).saturating_sub(used);
@@ -373,20 +391,22 @@ fn error_lines(app: &App, width: usize, look: &Look<'_>) -> Vec<Line<'static>> {
         Role::Text
     };
     let mut lines = vec![labelled("errors", &words, role, width, look)];
-    if let Some(last) = app.metrics.series.last_errors.first() {
-        let who = last
-            .instance
-            .as_ref()
-            .map(|name| format!("{name}: "))
-            .unwrap_or_default();
-        let said = format!(
-            "{} ago {who}{}: {}",
-            text::duration(Duration::from_secs(last.age.as_secs().max(1))).replace(".0 s", " s"),
-            last.kind.words(),
-            last.message
-        );
-        lines.push(labelled("last", &said, Role::Warn, width, look));
-    }
+    let Some(last) = app.metrics.series.last_errors.first() else {
+        lines.push(labelled("last", "none", Role::Dim, width, look));
+        return lines;
+    };
+    let who = last
+        .instance
+        .as_ref()
+        .map(|name| format!("{name}: "))
+        .unwrap_or_default();
+    let said = format!(
+        "{} ago {who}{}: {}",
+        text::duration(Duration::from_secs(last.age.as_secs().max(1))).replace(".0 s", " s"),
+        last.kind.words(),
+        last.message
+    );
+    lines.push(labelled("last", &said, Role::Warn, width, look));
     lines
 }
 

@@ -108,7 +108,7 @@ impl Core {
                     && standing.in_flight < standing.permits
                 {
                     wake = wake.min(when);
-                } else if slot.breaker.slow_start_share(now) < 1.0 {
+                } else if slot.is_starting(now) {
                     wake = wake.min(now + Duration::from_millis(500));
                 }
             }

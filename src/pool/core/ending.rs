@@ -69,8 +69,13 @@ impl Core {
         let slow = median.is_some_and(|median| after.as_secs_f64() > SLOW_TIMES * median);
         slot.breaker.pace(state.pass, slow, now, &mut self.rng);
         slot.estimate.first_token(after, now);
+        let permits = self.standings[at as usize].permits;
         self.rescore(at as usize, now);
         self.refresh(at as usize, now);
+        if self.standings[at as usize].permits > permits {
+            // Slow start goes by first tokens.
+            self.dispatch(now);
+        }
     }
 
     /// Takes tokens of a running stream.

@@ -78,15 +78,23 @@ impl Slot {
         self.enabled && !self.draining && !self.standby && !self.removed && self.held.is_none()
     }
 
+    /// Returns how many may be in flight when nothing is wrong.
+    fn full_permits(&self) -> usize {
+        let configured = self.settings.limits.permits.max(1);
+        self.adaptive
+            .as_ref()
+            .map_or(configured, |adaptive| adaptive.permits())
+    }
+
+    /// Tells whether it is still in its slow start.
+    pub(crate) fn is_starting(&self, now: Instant) -> bool {
+        let full = self.full_permits();
+        self.breaker.slow_start(full, now) < full
+    }
+
     /// Returns how many may be in flight now.
     pub(crate) fn permits(&self, now: Instant) -> u32 {
-        let configured = self.settings.limits.permits.max(1);
-        let adapted = self
-            .adaptive
-            .as_ref()
-            .map_or(configured, |adaptive| adaptive.permits());
-        let share = self.breaker.slow_start_share(now);
-        ((adapted as f64 * share).ceil() as usize).clamp(1, adapted) as u32
+        self.breaker.slow_start(self.full_permits(), now).max(1) as u32
     }
 
     /// Returns when interval and cooling let the next request begin; `None` for at once.

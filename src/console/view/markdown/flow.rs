@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use ratatui::style::Style;
+use ratatui::style::{Modifier, Style};
 use ratatui::text::{Line, Span};
 
 use crate::console::text::{self, width};
@@ -28,7 +28,9 @@ impl Flow {
             let is_wide = |c: char| width(c.encode_utf8(&mut [0; 4])) == 2;
             let between_wide = self.text.chars().next_back().is_some_and(is_wide) && is_wide(first);
             if !between_wide {
-                self.append(" ", style);
+                let before = self.runs.last().map_or(style, |(_, style)| *style);
+                let is_marked = style.add_modifier.contains(Modifier::UNDERLINED);
+                self.append(" ", if is_marked { before } else { style });
             }
         }
         self.append(&piece, style);

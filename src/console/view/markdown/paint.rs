@@ -1,22 +1,16 @@
 //! From pieces of Markdown to styled rows.
 
-use pulldown_cmark::{CodeBlockKind, Event, HeadingLevel, Options, Parser, Tag, TagEnd};
-use ratatui::style::{Modifier, Style};
+use std::collections::BTreeMap;
+
+use ratatui::style::Style;
 use ratatui::text::{Line, Span};
 
+use super::blocks::{Painter, Start};
 use super::code;
-use super::flow::Flow;
 use super::scan::{Piece, PieceKind};
-use super::table::{Look, Table, head_style};
 use crate::console::text;
 use crate::console::theme::{Role, Theme};
-use crate::console::view::highlight::Highlighter;
-
-/// The longest address of a link that is shown, in columns.
-const LONGEST_ADDRESS: usize = 400;
-
-/// How many quotes and lists one line may open; with more it is shown as plain text.
-const DEEPEST: usize = 32;
+use crate::console::view::highlight::{Colours, Seen};
 
 /// The longest name of a language that is shown, in columns.
 const LONGEST_LANGUAGE: usize = 30;
@@ -30,21 +24,46 @@ pub(super) struct Canvas<'a> {
 }
 
 /// What goes on from piece to piece.
-#[derive(Clone, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Carried {
-    /// The colours of the code that is open.
-    highlighter: Option<Highlighter>,
+    /// The colours of the block of code that is open, and how many of its lines are drawn.
+    code: (Colours, usize),
     /// The widths of the last table, for its rest when it was cut.
-    table: Option<Vec<usize>>,
+    pub(super) table: Option<Vec<usize>>,
+}
+
+/// The colours of all settled blocks of code: they outlive a new width or theme.
+#[derive(Debug, Default)]
+pub(super) struct Shelf {
+    blocks: BTreeMap<(usize, usize), Colours>,
+    /// Whether something drawn since this was cleared waits for its colours.
+    pub(super) waiting: bool,
+}
+
+impl Shelf {
+    /// Returns the colours of a block, by the number of its piece and its place in it.
+    pub(super) fn block(&mut self, piece: usize, place: usize, language: &str) -> Colours {
+        let new = || Colours::new(language);
+        self.blocks
+            .entry((piece, place))
+            .or_insert_with(new)
+            .clone()
+    }
+
+    /// Leaves in one colour what is still waiting.
+    pub(super) fn give_up(&self) {
+        self.blocks.values().for_each(Colours::give_up);
+    }
 }
 
 impl Canvas<'_> {
-    /// Draws a piece at the end of `lines`.
+    /// Draws a piece at the end of `lines`. `number` is its number when it is settled; the tail has none.
     pub(super) fn piece(
         self,
         source: &str,
-        piece: &Piece,
+        (number, piece): (Option<usize>, &Piece),
         carried: &mut Carried,
+        shelf: &mut Shelf,
         lines: &mut Vec<Line<'static>>,
     ) {
         let text = source.get(piece.range.clone()).unwrap_or_default();
@@ -53,46 +72,49 @@ impl Canvas<'_> {
             lines.push(Line::default());
         }
         let gap_end = lines.len();
+        let mut start = Start {
+            piece: number,
+            ..Start::default()
+        };
+        let last_table = carried.table.clone();
+        let mut prose = |text: &str, start: Start| {
+            let widths = Painter::draw(self, text, start, shelf, lines);
+            carried.table = widths.or_else(|| carried.table.take());
+        };
         match &piece.kind {
             PieceKind::FenceOpen => {
                 let info = text.trim().trim_start_matches(['`', '~']);
-                let label = self.label(info);
-                lines.extend(label);
-                carried.highlighter = Some(Highlighter::new(language_of(info)));
+                lines.extend(self.label(info));
+                let colours = number.map(|number| shelf.block(number, 0, language_of(info)));
+                carried.code = (colours.unwrap_or_default(), 0);
             }
             PieceKind::Code(indent) => {
                 let line = code::without_indent(text, *indent);
-                let highlighter = carried.highlighter.get_or_insert_with(Highlighter::plain);
-                lines.extend(self.code(line, highlighter));
+                let (colours, index) = &mut carried.code;
+                // The line that is being written changes with each letter, and so would its colours.
+                let colours = number.map(|_| (&*colours, *index));
+                lines.extend(self.code(line, colours, shelf));
+                *index += 1;
             }
-            PieceKind::FenceClose => carried.highlighter = None,
-            PieceKind::Prose => self.prose(text, Start::default(), carried, lines),
+            PieceKind::FenceClose => carried.code = Default::default(),
+            PieceKind::Prose => prose(text, start),
             PieceKind::Item(number) => {
-                let start = Start {
-                    number: *number,
-                    ..Start::default()
-                };
-                self.prose(text, start, carried, lines);
+                start.number = *number;
+                prose(text, start);
             }
             PieceKind::ItemRest(indent) => {
                 let text: String = text
                     .split_inclusive('\n')
                     .map(|line| code::without_indent(line, *indent))
                     .collect();
-                let start = Start {
-                    indent: *indent,
-                    ..Start::default()
-                };
-                self.prose(&text, start, carried, lines);
+                start.indent = *indent;
+                prose(&text, start);
             }
             PieceKind::TableRest(head) => {
                 let head = source.get(head.clone()).unwrap_or_default();
-                let start = Start {
-                    table: carried.table.clone(),
-                    is_rest_of_table: true,
-                    ..Start::default()
-                };
-                self.prose(&format!("{head}{text}"), start, carried, lines);
+                start.is_rest_of_table = true;
+                start.table = last_table;
+                prose(&format!("{head}{text}"), start);
             }
         }
         // What shows nothing (a comment, the address of a link) needs no gap; an open fence shows its code later.
@@ -101,55 +123,8 @@ impl Canvas<'_> {
         }
     }
 
-    fn prose(
-        self,
-        text: &str,
-        start: Start,
-        carried: &mut Carried,
-        lines: &mut Vec<Line<'static>>,
-    ) {
-        let options =
-            Options::ENABLE_TABLES | Options::ENABLE_STRIKETHROUGH | Options::ENABLE_TASKLISTS;
-        if is_too_deep(text) {
-            let mut flow = Flow::default();
-            flow.push(text.trim_end(), self.theme.style(Role::Text));
-            lines.extend(flow.rows(self.columns));
-            return;
-        }
-        let mut painter = Painter {
-            canvas: self,
-            source: text,
-            lines,
-            drawn: false,
-            flow: Flow::default(),
-            styles: vec![self.theme.style(Role::Text)],
-            frames: Vec::new(),
-            lists: Vec::new(),
-            links: Vec::new(),
-            table: None,
-            code: None,
-            end: 0,
-            start,
-            widths: None,
-        };
-        if painter.start.indent > 0 {
-            let indent = " ".repeat(painter.start.indent);
-            painter
-                .frames
-                .push(Frame::plain(&indent, &indent, Style::new()));
-        }
-        for (event, range) in Parser::new_ext(text, options).into_offset_iter() {
-            painter.event(event, range.start);
-            painter.end = painter.end.max(range.end);
-        }
-        painter.end_block();
-        let widths = painter.widths;
-        if let Some(widths) = widths {
-            carried.table = Some(widths);
-        }
-    }
-
-    fn label(self, info: &str) -> Option<Line<'static>> {
+    /// Draws the name of a block's language, if it has one.
+    pub(super) fn label(self, info: &str) -> Option<Line<'static>> {
         let language = text::display_safe(language_of(info));
         if language.is_empty() {
             return None;
@@ -163,29 +138,32 @@ impl Canvas<'_> {
         ]))
     }
 
-    fn code(self, line: &str, highlighter: &mut Highlighter) -> Vec<Line<'static>> {
+    /// Draws a line of code, in the colours it has by its number in a block.
+    pub(super) fn code(
+        self,
+        line: &str,
+        colours: Option<(&Colours, usize)>,
+        shelf: &mut Shelf,
+    ) -> Vec<Line<'static>> {
         let line = code::with_tabs_as_columns(line);
+        let seen = colours.map_or(Seen::Plain, |(colours, index)| colours.line(index, &line));
+        shelf.waiting |= seen == Seen::Waiting;
+        let spans: Vec<(Style, String)> = match seen {
+            Seen::Ready(stretches) => {
+                let mut rest = line.as_str();
+                let cut = |(role, length): (Role, usize)| {
+                    let (piece, after) = rest.split_at(rest.floor_char_boundary(length));
+                    rest = after;
+                    (self.theme.style(role), piece.to_owned())
+                };
+                stretches.into_iter().map(cut).collect()
+            }
+            Seen::Waiting | Seen::Plain => vec![(self.theme.style(Role::CodeBlock), line)],
+        };
         let mark = if self.ascii { "\\ " } else { "↳ " };
         let mark = Span::styled(mark, self.theme.style(Role::Dim));
-        code::rows(&highlighter.line(&line, self.theme), self.columns, &mark)
+        code::rows(&spans, self.columns, &mark)
     }
-}
-
-/// Tells whether a line opens more quotes and lists than anyone means; the parser's time grows with their square.
-fn is_too_deep(text: &str) -> bool {
-    text.lines().any(|line| {
-        let mut depth = 0;
-        let mut marks = line.bytes().peekable();
-        while let Some(byte) = marks.next() {
-            match byte {
-                b' ' | b'\t' | b'0'..=b'9' => {}
-                b'>' => depth += 1,
-                b'-' | b'+' | b'*' | b'.' | b')' if marks.peek() == Some(&b' ') => depth += 1,
-                _ => break,
-            }
-        }
-        depth > DEEPEST
-    })
 }
 
 fn is_code(kind: &PieceKind) -> bool {
@@ -196,464 +174,7 @@ fn is_code(kind: &PieceKind) -> bool {
 }
 
 /// Returns the language that a fence names.
-fn language_of(info: &str) -> &str {
+pub(super) fn language_of(info: &str) -> &str {
     let word = info.trim().split([' ', ',', '{', '\t']).next();
     word.unwrap_or_default().trim_start_matches('.')
-}
-
-/// What is known of a piece that its text does not say.
-#[derive(Default)]
-struct Start {
-    number: Option<u64>,
-    indent: usize,
-    table: Option<Vec<usize>>,
-    is_rest_of_table: bool,
-}
-
-/// What stands left of the rows of a block that holds others: a quote's bar, an item's bullet.
-struct Frame {
-    first: Span<'static>,
-    rest: Span<'static>,
-    used: bool,
-}
-
-impl Frame {
-    fn plain(first: &str, rest: &str, style: Style) -> Self {
-        Self {
-            first: Span::styled(first.to_owned(), style),
-            rest: Span::styled(rest.to_owned(), style),
-            used: false,
-        }
-    }
-}
-
-struct Painter<'a, 's> {
-    canvas: Canvas<'a>,
-    source: &'s str,
-    lines: &'a mut Vec<Line<'static>>,
-    /// Whether something has been drawn, and so a gap may be.
-    drawn: bool,
-    flow: Flow,
-    styles: Vec<Style>,
-    frames: Vec<Frame>,
-    /// The next number of each open list.
-    lists: Vec<Option<u64>>,
-    /// The addresses of the open links, and what they show.
-    links: Vec<(String, String)>,
-    table: Option<Table>,
-    code: Option<(Highlighter, String)>,
-    /// How far the source has been read.
-    end: usize,
-    start: Start,
-    widths: Option<Vec<usize>>,
-}
-
-impl<'a> Painter<'a, '_> {
-    fn event(&mut self, event: Event<'_>, at: usize) {
-        match event {
-            Event::Start(tag) => self.open(tag, at),
-            Event::End(tag) => self.close(tag),
-            Event::Text(text) => self.text(&text),
-            Event::Code(text) => {
-                let style = self.role(Role::Code);
-                self.flow.push(&text, style);
-                self.note_link_text(&text);
-            }
-            Event::InlineHtml(html) | Event::Html(html) => self.html(&html),
-            Event::SoftBreak => self.flow.soft_break(),
-            Event::HardBreak => {
-                let style = self.style();
-                self.flow.hard_break(style);
-            }
-            Event::Rule => {
-                self.gap_before(at);
-                let mark = if self.canvas.ascii { "-" } else { "─" };
-                let style = self.canvas.theme.style(Role::Border);
-                let room = self.room();
-                self.row(Line::styled(mark.repeat(room), style));
-            }
-            Event::TaskListMarker(done) => {
-                let style = self.canvas.theme.style(Role::Bullet);
-                let mark = if done { "[x] " } else { "[ ] " };
-                match self.frames.last_mut().filter(|frame| !frame.used) {
-                    Some(frame) => *frame = Frame::plain(mark, "    ", style),
-                    None => self.flow.push(mark, style),
-                }
-            }
-            Event::FootnoteReference(text) | Event::InlineMath(text) | Event::DisplayMath(text) => {
-                self.text(&text);
-            }
-        }
-    }
-
-    fn open(&mut self, tag: Tag<'_>, at: usize) {
-        match tag {
-            Tag::Paragraph | Tag::HtmlBlock => self.begin_block(at),
-            Tag::Heading { level, .. } => {
-                self.begin_block(at);
-                let style = self.heading(level);
-                self.styles.push(style);
-            }
-            Tag::BlockQuote(_) => {
-                self.begin_block(at);
-                let style = self.canvas.theme.style(Role::Quote);
-                let bar = if self.canvas.ascii { "> " } else { "▎ " };
-                self.frames.push(Frame::plain(bar, bar, style));
-                let style = self.role(Role::Quote);
-                self.styles.push(style);
-            }
-            Tag::CodeBlock(kind) => {
-                self.begin_block(at);
-                let info = match kind {
-                    CodeBlockKind::Fenced(info) => info.to_string(),
-                    CodeBlockKind::Indented => String::new(),
-                };
-                if let Some(label) = self.inner_canvas().label(&info) {
-                    self.row(label);
-                }
-                self.code = Some((Highlighter::new(language_of(&info)), String::new()));
-            }
-            Tag::List(number) => {
-                self.end_block();
-                let outermost = self.lists.is_empty();
-                let counted = self.start.number.filter(|_| outermost);
-                self.lists
-                    .push(number.map(|number| counted.unwrap_or(number)));
-            }
-            Tag::Item => {
-                self.begin_block(at);
-                let frame = self.bullet();
-                self.frames.push(frame);
-            }
-            Tag::Table(alignments) => {
-                self.begin_block(at);
-                self.table = Some(Table {
-                    alignments,
-                    ..Table::default()
-                });
-            }
-            Tag::TableRow => {
-                if let Some(table) = &mut self.table {
-                    table.rows.push(Vec::new());
-                }
-            }
-            Tag::TableHead | Tag::TableCell => {}
-            Tag::Emphasis => self.modify(Modifier::ITALIC),
-            Tag::Strong => self.modify(Modifier::BOLD),
-            Tag::Strikethrough => self.modify(Modifier::CROSSED_OUT),
-            Tag::Link { dest_url, .. } => {
-                let style = self.role(Role::Link);
-                self.styles.push(style);
-                self.links.push((dest_url.to_string(), String::new()));
-            }
-            Tag::Image { dest_url, .. } => {
-                let style = self.role(Role::Link);
-                self.flow.push("[image] ", style);
-                self.styles.push(style);
-                self.links.push((dest_url.to_string(), String::new()));
-            }
-            Tag::FootnoteDefinition(_)
-            | Tag::DefinitionList
-            | Tag::DefinitionListTitle
-            | Tag::DefinitionListDefinition
-            | Tag::Superscript
-            | Tag::Subscript
-            | Tag::MetadataBlock(_) => {}
-        }
-    }
-
-    fn close(&mut self, tag: TagEnd) {
-        match tag {
-            TagEnd::Paragraph | TagEnd::HtmlBlock => self.end_block(),
-            TagEnd::Heading(_) => {
-                self.end_block();
-                self.styles.pop();
-            }
-            TagEnd::BlockQuote(_) => {
-                self.end_block();
-                self.frames.pop();
-                self.styles.pop();
-            }
-            TagEnd::CodeBlock => self.end_code(),
-            TagEnd::List(_) => {
-                self.end_block();
-                self.lists.pop();
-            }
-            TagEnd::Item => self.end_item(),
-            TagEnd::TableCell => {
-                let cell = std::mem::take(&mut self.flow);
-                if let Some(table) = &mut self.table {
-                    match table.rows.last_mut() {
-                        Some(row) => row.push(cell),
-                        None => table.head.push(cell),
-                    }
-                }
-            }
-            TagEnd::Table => self.end_table(),
-            TagEnd::Emphasis | TagEnd::Strong | TagEnd::Strikethrough => {
-                self.styles.pop();
-            }
-            TagEnd::Link | TagEnd::Image => self.end_link(),
-            TagEnd::TableHead
-            | TagEnd::TableRow
-            | TagEnd::FootnoteDefinition
-            | TagEnd::DefinitionList
-            | TagEnd::DefinitionListTitle
-            | TagEnd::DefinitionListDefinition
-            | TagEnd::Superscript
-            | TagEnd::Subscript
-            | TagEnd::MetadataBlock(_) => {}
-        }
-    }
-
-    fn text(&mut self, text: &str) {
-        if let Some((_, code)) = &mut self.code {
-            code.push_str(text);
-            return;
-        }
-        let style = self.style();
-        if self.links.is_empty() {
-            self.text_with_addresses(text, style);
-        } else {
-            self.flow.push(text, style);
-            self.note_link_text(text);
-        }
-    }
-
-    /// Adds text in which bare addresses look like links.
-    fn text_with_addresses(&mut self, text: &str, style: Style) {
-        let link = self.role(Role::Link);
-        let mut rest = text;
-        while let Some(start) = find_address(rest) {
-            let (before, address) = rest.split_at(start);
-            let ends = |c: char| c.is_whitespace() || "<>\"'`|，。；、）】》」".contains(c);
-            let end = address.find(ends).unwrap_or(address.len());
-            let address_text = address.get(..end).unwrap_or(address);
-            let address_text = address_text.trim_end_matches(['.', ',', ';', ':', '!', '?', ')']);
-            self.flow.push(before, style);
-            self.flow.push(address_text, link);
-            rest = address.get(address_text.len()..).unwrap_or_default();
-        }
-        self.flow.push(rest, style);
-    }
-
-    fn html(&mut self, html: &str) {
-        let style = self.role(Role::Dim);
-        let tag = html.trim().to_ascii_lowercase();
-        if matches!(tag.as_str(), "<br>" | "<br/>" | "<br />") {
-            self.flow.hard_break(style);
-            return;
-        }
-        let (line, ends) = html
-            .strip_suffix('\n')
-            .map_or((html, false), |line| (line, true));
-        self.flow.push(line, style);
-        if ends {
-            self.flow.hard_break(style);
-        }
-    }
-
-    fn note_link_text(&mut self, text: &str) {
-        if let Some((_, shown)) = self.links.last_mut() {
-            shown.push_str(text);
-        }
-    }
-
-    fn end_link(&mut self) {
-        self.styles.pop();
-        let Some((address, shown)) = self.links.pop() else {
-            return;
-        };
-        let bare = address.strip_prefix("mailto:").unwrap_or(&address);
-        if !bare.is_empty() && shown.trim_end_matches('/') != bare.trim_end_matches('/') {
-            let address = text::display_safe(&address).replace('\n', " ");
-            let address = text::truncate(&address, LONGEST_ADDRESS);
-            let style = self.role(Role::Dim);
-            self.flow.push(&format!(" ({address})"), style);
-        }
-    }
-
-    fn end_code(&mut self) {
-        let Some((mut highlighter, code)) = self.code.take() else {
-            return;
-        };
-        let canvas = self.inner_canvas();
-        for line in code.split_inclusive('\n') {
-            for row in canvas.code(line, &mut highlighter) {
-                self.row(row);
-            }
-        }
-    }
-
-    fn end_item(&mut self) {
-        self.end_block();
-        let is_empty = self.frames.last().is_some_and(|frame| !frame.used);
-        if is_empty {
-            self.row(Line::default());
-        }
-        self.frames.pop();
-    }
-
-    fn end_table(&mut self) {
-        let Some(table) = self.table.take() else {
-            return;
-        };
-        let look = Look {
-            columns: self.room(),
-            border: self.canvas.theme.style(Role::Border),
-            head: head_style(self.style()),
-            ascii: self.canvas.ascii,
-            with_head: !self.start.is_rest_of_table,
-        };
-        let (rows, widths) = table.draw(&look, self.start.table.take());
-        self.widths = widths;
-        for row in rows {
-            self.row(row);
-        }
-    }
-
-    fn begin_block(&mut self, at: usize) {
-        self.end_block();
-        self.gap_before(at);
-    }
-
-    /// Ends the running paragraph, if there is one.
-    fn end_block(&mut self) {
-        if self.flow.is_empty() {
-            self.flow = Flow::default();
-            return;
-        }
-        let flow = std::mem::take(&mut self.flow);
-        for row in flow.rows(self.room()) {
-            self.row(row);
-        }
-    }
-
-    /// Draws a blank row when the source has a blank line before what starts at `at`.
-    fn gap_before(&mut self, at: usize) {
-        let before = self.source.get(..at).unwrap_or_default();
-        let newlines = before
-            .bytes()
-            .rev()
-            .take_while(|byte| b" \t\n>".contains(byte))
-            .filter(|byte| *byte == b'\n')
-            .count();
-        let frame_is_new = self.frames.last().is_some_and(|frame| !frame.used);
-        if newlines >= 2 && self.drawn && !frame_is_new {
-            self.row(Line::default());
-        }
-    }
-
-    /// Draws a row inside of the open quotes and items.
-    fn row(&mut self, row: Line<'static>) {
-        self.drawn = true;
-        let mut line = Line::default();
-        let most = self.most_frame_columns();
-        let mut columns = 0;
-        for frame in &mut self.frames {
-            let span = if frame.used {
-                &frame.rest
-            } else {
-                &frame.first
-            };
-            frame.used = true;
-            columns += text::width(&span.content);
-            if columns <= most {
-                line.push_span(span.clone());
-            }
-        }
-        let base = row.style;
-        line.spans.extend(row.spans.into_iter().map(|span| {
-            let style = base.patch(span.style);
-            span.style(style)
-        }));
-        // Blanks at the end would be bytes for nothing.
-        while line.spans.last().is_some_and(is_invisible) {
-            line.spans.pop();
-        }
-        self.lines.push(line);
-    }
-
-    /// Returns how many columns quotes and items may take: half, however deep they are.
-    fn most_frame_columns(&self) -> usize {
-        self.canvas.columns / 2
-    }
-
-    /// Returns the columns inside of the open quotes and items.
-    fn room(&self) -> usize {
-        let most = self.most_frame_columns();
-        let mut columns = 0;
-        for frame in &self.frames {
-            let more = text::width(&frame.rest.content);
-            if columns + more > most {
-                break;
-            }
-            columns += more;
-        }
-        self.canvas.columns.saturating_sub(columns).max(1)
-    }
-
-    /// Returns the canvas inside of the open quotes and items.
-    fn inner_canvas(&self) -> Canvas<'a> {
-        Canvas {
-            columns: self.room(),
-            ..self.canvas
-        }
-    }
-
-    fn bullet(&mut self) -> Frame {
-        let depth = self.lists.len();
-        let bullets = if self.canvas.ascii {
-            ["*", "-", "+"]
-        } else {
-            ["•", "◦", "▪"]
-        };
-        let bullet = match self.lists.last_mut() {
-            Some(Some(number)) => {
-                let text = format!("{number}. ");
-                *number = number.saturating_add(1);
-                text
-            }
-            _ => format!("{} ", bullets[depth.saturating_sub(1) % bullets.len()]),
-        };
-        let style = self.canvas.theme.style(Role::Bullet);
-        Frame::plain(&bullet, &" ".repeat(text::width(&bullet)), style)
-    }
-
-    fn heading(&self, level: HeadingLevel) -> Style {
-        let style = self.role(Role::Heading);
-        match level {
-            HeadingLevel::H1 => style.add_modifier(Modifier::BOLD | Modifier::UNDERLINED),
-            HeadingLevel::H2 => style.add_modifier(Modifier::BOLD),
-            HeadingLevel::H3 | HeadingLevel::H4 | HeadingLevel::H5 | HeadingLevel::H6 => {
-                style.add_modifier(Modifier::ITALIC)
-            }
-        }
-    }
-
-    fn modify(&mut self, modifier: Modifier) {
-        let style = self.style().add_modifier(modifier);
-        self.styles.push(style);
-    }
-
-    fn style(&self) -> Style {
-        self.styles.last().copied().unwrap_or_default()
-    }
-
-    /// Returns a role's style on top of what is open.
-    fn role(&self, role: Role) -> Style {
-        self.style().patch(self.canvas.theme.style(role))
-    }
-}
-
-fn is_invisible(span: &Span<'_>) -> bool {
-    let marks = Modifier::REVERSED | Modifier::UNDERLINED | Modifier::CROSSED_OUT;
-    let is_marked = span.style.bg.is_some() || span.style.add_modifier.intersects(marks);
-    span.content.trim_end().is_empty() && !is_marked
-}
-
-fn find_address(text: &str) -> Option<usize> {
-    let http = text.find("http://");
-    let https = text.find("https://");
-    http.into_iter().chain(https).min()
 }
