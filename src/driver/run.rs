@@ -412,6 +412,7 @@ impl Active {
 
     /// Makes the last piece of an answer that came to its end.
     fn finished(&mut self) -> Chunk {
+        self.trace_answer();
         self.outcome = Some((Outcome::Success, None));
         let sample = self.sample(Outcome::Success, None);
         let mut response = std::mem::take(&mut self.answer).into_response();
@@ -434,6 +435,12 @@ impl Active {
             response.model.as_deref()?,
             response.usage.as_ref(),
         )
+    }
+
+    /// What has come, on one line, for those who want it in the log.
+    fn trace_answer(&self) {
+        let text = &self.answer.so_far().text;
+        tracing::trace!(target: "llmdeck::prompts", request = %self.id, ?text, "answer");
     }
 
     /// Makes the error that ends the request.
@@ -485,10 +492,12 @@ impl Drop for Active {
         let (outcome, error) = self.outcome.take().unwrap_or((Outcome::Cancelled, None));
         let sample = match self.sample.take() {
             Some(sample) => sample,
-            None => self.sample(outcome, error.as_ref()),
+            None => {
+                self.trace_answer();
+                self.sample(outcome, error.as_ref())
+            }
         };
         self.shared.monitor.record(&sample, Instant::now());
-        tracing::trace!(target: "llmdeck::prompts", request = %self.id, text = ?self.answer.so_far().text, "answer");
         let usage = sample.usage.unwrap_or_default();
         tracing::info!(
             request = %self.id,
