@@ -614,7 +614,10 @@ mod tests {
         assert!(breaker.admits(now + Duration::from_secs(7)));
         breaker.force_open();
         breaker.hurry();
-        assert!(!breaker.admits(now + Duration::from_secs(1_000)), "by hand is by hand");
+        assert!(
+            !breaker.admits(now + Duration::from_secs(1_000)),
+            "by hand is by hand"
+        );
     }
 
     #[tokio::test(start_paused = true)]
