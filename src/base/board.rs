@@ -5,8 +5,8 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Attempt, ErrorKind, ErrorNote, InstanceName, LlmMetrics, Outcome, ProviderType, RequestId,
-    RouteName, Scope,
+    AlertView, Attempt, ErrorKind, ErrorNote, InstanceName, LlmMetrics, Outcome, ProviderType,
+    RequestId, RouteName, Scope,
 };
 
 /// Everything at one moment. Durations are relative to that moment.
@@ -203,6 +203,11 @@ pub enum DeckEvent {
         what: String,
         /// Who gave it.
         by: String,
+    },
+    /// An alert began or ended.
+    Alerted {
+        /// How it stands now.
+        alert: AlertView,
     },
     /// Events were dropped because this listener was too slow.
     Missed {

@@ -24,7 +24,7 @@ use super::state::metrics::Metrics;
 use super::state::pool::Pool;
 use super::state::scroll::Scroll;
 use super::state::toast::{Toast, Tone};
-use crate::base::{Board, Changed, DeckEvent, Error, Scope, Series};
+use crate::base::{AlertState, Board, Changed, DeckEvent, Error, Scope, Series};
 pub(crate) use chat::is_worth_retrying;
 
 /// The name under which the console gives commands.
@@ -238,6 +238,14 @@ impl App {
         match event {
             DeckEvent::Commanded { what, by } if by != BY => {
                 self.say(format!("{what} (by {by})"), Tone::Note);
+                Redraw::Soon
+            }
+            DeckEvent::Alerted { alert } => {
+                let (word, tone) = match alert.state {
+                    AlertState::Resolved => ("over", Tone::Note),
+                    AlertState::Pending | AlertState::Firing => ("alert", Tone::Failed),
+                };
+                self.say(format!("{word}: {}: {}", alert.rule, alert.message), tone);
                 Redraw::Soon
             }
             DeckEvent::Commanded { .. }

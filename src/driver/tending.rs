@@ -13,19 +13,52 @@ use super::Shared;
 
 /// How often the load is looked at.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
+/// How often the alert rules are looked at.
+const ALERTS_EVERY: Duration = Duration::from_secs(10);
 /// How long a command or a webhook may take.
 const HOOK_PATIENCE: Duration = Duration::from_secs(30);
 /// Tries of a webhook.
 const WEBHOOK_TRIES: u32 = 3;
 
-/// Starts what the settings ask for; nothing runs without standby instances or probes.
+/// Starts the watch over the alert rules, and what else the settings ask for.
 pub(super) fn start(shared: &Arc<Shared>) {
+    // Made outside a runtime, it can only answer.
+    let Ok(runtime) = tokio::runtime::Handle::try_current() else {
+        return;
+    };
+    runtime.spawn(watch(Arc::downgrade(shared)));
     if shared.balancer.scales() {
-        tokio::spawn(scale(Arc::downgrade(shared)));
+        runtime.spawn(scale(Arc::downgrade(shared)));
     }
     for at in 0..shared.known.len() {
         if let Some(every) = shared.known[at].probe_every {
-            tokio::spawn(probe(Arc::downgrade(shared), at, every.max(LOOK_EVERY)));
+            runtime.spawn(probe(Arc::downgrade(shared), at, every.max(LOOK_EVERY)));
+        }
+    }
+}
+
+/// Looks at the alert rules, and tells of what changed: in the log and as an event.
+async fn watch(shared: Weak<Shared>) {
+    let mut ticks = tokio::time::interval(ALERTS_EVERY);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        ticks.tick().await;
+        let Some(shared) = shared.upgrade() else {
+            return;
+        };
+        let now = Instant::now();
+        for instance in shared.balancer.view().instances {
+            shared
+                .monitor
+                .instance_state(&instance.name, &instance.state, now);
+        }
+        for change in shared.monitor.alert_changes(now) {
+            let alert = change.alert;
+            if !change.notify {
+                continue;
+            }
+            tracing::warn!(rule = alert.rule, state = ?alert.state, message = alert.message, "alert");
+            shared.tell(|| DeckEvent::Alerted { alert });
         }
     }
 }
@@ -120,5 +153,27 @@ async fn probe(shared: Weak<Shared>, at: usize, every: Duration) {
             tracing::debug!(instance = %name, %error, "probe failed");
         }
         shared.balancer.probed(&name, result.as_ref().copied());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn the_scaling_command_is_told_what_happened_and_to_whom() {
+        let folder = tempfile::tempdir().unwrap();
+        let told = folder.path().join("told");
+        let script = format!("echo $LLMDECK_EVENT $LLMDECK_INSTANCE > {}", told.display());
+        let settings = ScalingSettings {
+            command: ["sh", "-c", &script].map(str::to_owned).to_vec(),
+            ..ScalingSettings::default()
+        };
+        let scaled = Scaled {
+            instance: "b".into(),
+            joined: true,
+        };
+        tell(settings, scaled).await;
+        assert_eq!(std::fs::read_to_string(&told).unwrap(), "join b\n");
     }
 }

@@ -289,11 +289,18 @@ async fn while_others_wait_an_open_instance_is_tried_sooner() {
     for _ in 0..2 {
         assert_ne!(granted(core.acquire(want(now), now)).at, 1);
     }
-    assert!(matches!(core.acquire(want(now), now), Admission::Waiting(_)));
+    assert!(matches!(
+        core.acquire(want(now), now),
+        Admission::Waiting(_)
+    ));
     now += Duration::from_millis(1_500);
     core.tick(now);
     let verdict = core.take_verdicts().pop().map(|(_, verdict)| verdict);
-    assert_eq!(verdict.unwrap().unwrap().at, 1, "its first open time was over long ago");
+    assert_eq!(
+        verdict.unwrap().unwrap().at,
+        1,
+        "its first open time was over long ago"
+    );
 }
 
 #[tokio::test(start_paused = true)]
