@@ -87,10 +87,6 @@ fn small() -> InstanceProfile {
         first_token: delay(140, 0.3),
         speed: speed(110.0),
         slowdown: 0.5,
-        length: Some(Spread {
-            median: 60.0,
-            sigma: 0.4,
-        }),
         concurrency: Some(4),
         when_full: WhenFull::Queue(32),
         faults: shares(&[(Fault::ServerError, 0.008), (Fault::ErrorMidStream, 0.004)]),
