@@ -228,6 +228,15 @@ fn tool_call(call: &ToolCall, style: &Style<'_>) -> Line<'static> {
     Line::from(style.look.span(cut, Role::Tool))
 }
 
+/// Writes US dollars with enough digits for a single answer.
+fn dollars(cost: f64) -> String {
+    if cost == 0.0 || cost >= 0.01 {
+        format!("${cost:.2}")
+    } else {
+        format!("${cost:.5}")
+    }
+}
+
 /// Who answered, how fast, how much.
 fn facts(response: &LlmResponse, whole: bool, style: &Style<'_>) -> Vec<Line<'static>> {
     let mut facts: Vec<String> = Vec::new();
@@ -255,6 +264,7 @@ fn facts(response: &LlmResponse, whole: bool, style: &Style<'_>) -> Vec<Line<'st
     if !response.total_time.is_zero() {
         facts.push(text::duration(response.total_time));
     }
+    facts.extend(response.cost.map(dollars));
     match response.finish_reason {
         Some(FinishReason::Length) => facts.push("cut at the token limit".to_owned()),
         Some(FinishReason::ContentFilter) => facts.push("stopped by moderation".to_owned()),
@@ -383,4 +393,16 @@ fn wrapped(said: &str, role: Role, style: &Style<'_>) -> Vec<Line<'static>> {
         .into_iter()
         .map(|row| Line::from(style.look.span(said[row].to_owned(), role)))
         .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::dollars;
+
+    #[test]
+    fn a_small_cost_keeps_its_digits() {
+        assert_eq!(dollars(0.000_42), "$0.00042");
+        assert_eq!(dollars(1.234), "$1.23");
+        assert_eq!(dollars(0.0), "$0.00");
+    }
 }
