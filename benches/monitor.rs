@@ -8,8 +8,10 @@
 use std::hint::black_box;
 use std::time::Duration;
 
-use llmdeck::base::{Attempt, InstanceName, Outcome, ProviderType, RequestId, Scope, Usage};
-use llmdeck::monitor::{LlmMonitor, Sample, Settings};
+use llmdeck::base::{
+    Attempt, InstanceName, Outcome, ProviderType, RequestId, Sample, Scope, Usage,
+};
+use llmdeck::monitor::{LlmMonitor, Settings};
 use tokio::time::Instant;
 
 const NAMES: [&str; 6] = ["a", "b", "c", "d", "e", "f"];

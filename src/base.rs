@@ -15,6 +15,7 @@ mod message;
 mod metrics;
 mod request;
 mod response;
+mod sample;
 mod usage;
 
 pub use alert::{AlertChange, AlertState, AlertView, Severity};
@@ -34,4 +35,5 @@ pub use message::{Content, Message, Part, Role, ToolArguments, ToolCall};
 pub use metrics::{ErrorNote, Failure, FailureGroup, Failures, LlmMetrics, Percentiles, Scope};
 pub use request::{ChatRequest, Priority, Target};
 pub use response::LlmResponse;
+pub use sample::Sample;
 pub use usage::Usage;

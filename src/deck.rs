@@ -9,7 +9,8 @@ use futures_util::future::BoxFuture;
 use tokio::sync::broadcast;
 
 use crate::base::{
-    Board, Changed, ChatRequest, ChatStream, Command, DeckEvent, Error, Scope, Series,
+    Board, Changed, ChatRequest, ChatStream, Command, DeckEvent, Error, Failures, LlmMetrics,
+    Sample, Scope, Series,
 };
 
 /// What stands behind a [`Deck`].
@@ -20,6 +21,12 @@ pub trait DeckSource: Send + Sync {
     fn board(&self) -> Arc<Board>;
     /// Returns figures over the last `window`, in at most `buckets` buckets.
     fn series(&self, scope: &Scope, window: Duration, buckets: usize) -> Series;
+    /// Returns figures over the last `window` as one set of numbers.
+    fn window_metrics(&self, scope: &Scope, window: Duration) -> LlmMetrics;
+    /// Returns the last requests that ended, newest first, at most `limit`.
+    fn requests(&self, limit: usize) -> Vec<Arc<Sample>>;
+    /// Returns the last failures, at most `limit`, and all groups of alike ones.
+    fn failures(&self, limit: usize) -> Failures;
     /// Hears what happens from now on.
     fn subscribe(&self) -> broadcast::Receiver<DeckEvent>;
     /// Gives a command.

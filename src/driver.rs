@@ -15,7 +15,7 @@ mod tending;
 #[cfg(test)]
 mod tests;
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, HashSet, VecDeque};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -27,8 +27,9 @@ use tokio::sync::broadcast;
 use tokio::time::Instant;
 
 use crate::base::{
-    Answer, Board, Changed, ChatRequest, ChatStream, Command, DeckEvent, Error, InstanceName,
-    LlmMetrics, LlmResponse, ProviderType, RequestId, RouteName, Scope, Series, Usage,
+    AlertState, AlertView, Answer, Board, Changed, ChatRequest, ChatStream, Command, DeckEvent,
+    Error, Failures, InstanceName, LlmMetrics, LlmResponse, ProviderType, RequestId, RouteName,
+    Sample, Scope, Series, Usage,
 };
 use crate::monitor::{self, LlmMonitor};
 use crate::pool::{self, InstanceSettings, LlmLoadBalancer, RouteSettings};
@@ -40,6 +41,8 @@ pub use retry::RetrySettings;
 
 /// How many events a slow listener may lag behind before it misses some.
 const EVENTS_HELD: usize = 1_024;
+/// How many ended requests are kept for those who look later.
+const ENDED_HELD: usize = 1_000;
 
 /// What the driver as a whole is set to.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -84,6 +87,8 @@ struct Shared {
     settings: Settings,
     dice: parking_lot::Mutex<rand::rngs::SmallRng>,
     events: broadcast::Sender<DeckEvent>,
+    /// The last requests that ended, oldest first.
+    ended: parking_lot::Mutex<VecDeque<Arc<Sample>>>,
     started: Instant,
     next_request: AtomicU64,
 }
@@ -162,6 +167,7 @@ impl LlmModelDriver {
             dice: parking_lot::Mutex::new(rand::rngs::SmallRng::seed_from_u64(seed ^ 0x5eed)),
             settings,
             events,
+            ended: parking_lot::Mutex::default(),
             started: now,
             next_request: AtomicU64::new(1),
         }));
@@ -247,6 +253,7 @@ impl LlmModelDriver {
             instances,
             routes: view.routes,
             totals: self.0.monitor.metrics(&Scope::All, now),
+            alerts: standing(self.0.monitor.alerts(now)),
         }
     }
 
@@ -255,6 +262,22 @@ impl LlmModelDriver {
         self.0
             .monitor
             .series(scope, window, buckets, Instant::now())
+    }
+
+    /// Returns figures over the last `window` as one set of numbers.
+    pub fn window_metrics(&self, scope: &Scope, window: Duration) -> LlmMetrics {
+        self.0.monitor.window_metrics(scope, window, Instant::now())
+    }
+
+    /// Returns the last requests that ended, newest first, at most `limit` of the thousand that are kept.
+    pub fn requests(&self, limit: usize) -> Vec<Arc<Sample>> {
+        let ended = self.0.ended.lock();
+        ended.iter().rev().take(limit).cloned().collect()
+    }
+
+    /// Returns the last failures, at most `limit`, and all groups of alike ones.
+    pub fn failures(&self, limit: usize) -> Failures {
+        self.0.monitor.recent_errors(limit, Instant::now())
     }
 
     /// Hears what happens from now on.
@@ -316,6 +339,15 @@ impl Shared {
         RequestId(self.next_request.fetch_add(1, Ordering::Relaxed))
     }
 
+    /// Keeps an ended request for those who look later.
+    fn keep(&self, sample: &Arc<Sample>) {
+        let mut ended = self.ended.lock();
+        if ended.len() >= ENDED_HELD {
+            ended.pop_front();
+        }
+        ended.push_back(Arc::clone(sample));
+    }
+
     /// Tells whoever listens; without anybody the event is not even made.
     fn tell(&self, event: impl FnOnce() -> DeckEvent) {
         if self.events.receiver_count() > 0 {
@@ -330,6 +362,12 @@ impl From<&str> for ChatRequest {
     fn from(question: &str) -> Self {
         Self::new(vec![crate::base::Message::user(question)])
     }
+}
+
+/// Leaves out what is over.
+fn standing(mut alerts: Vec<AlertView>) -> Vec<AlertView> {
+    alerts.retain(|alert| alert.state != AlertState::Resolved);
+    alerts
 }
 
 fn seed_of_the_system() -> u64 {

@@ -51,7 +51,7 @@ use tokio::time::Instant;
 
 use crate::base::{
     Attempt, Failures, InstanceName, LlmMetrics, Outcome, ProviderType, RequestId, RouteName,
-    Scope, Series,
+    Sample, Scope, Series,
 };
 use alerts::Alerts;
 use book::{Book, Moment, Noted};
@@ -60,7 +60,6 @@ use running::Runnings;
 use shelf::Shelf;
 use timeline::Cut;
 
-pub use sample::Sample;
 pub use settings::Settings;
 
 /// Failures that a series tells of.

@@ -1,12 +1,13 @@
 //! The board: the frozen picture of everything at one moment, which console, gateway and tests read.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
 use super::{
-    AlertView, Attempt, ErrorKind, ErrorNote, InstanceName, LlmMetrics, Outcome, ProviderType,
-    RequestId, RouteName, Scope,
+    AlertView, Attempt, ErrorKind, ErrorNote, InstanceName, LlmMetrics, ProviderType, RequestId,
+    RouteName, Sample, Scope,
 };
 
 /// Everything at one moment. Durations are relative to that moment.
@@ -26,6 +27,8 @@ pub struct Board {
     pub routes: Vec<RouteView>,
     /// Figures of all requests since the start.
     pub totals: LlmMetrics,
+    /// Alerts that are pending or firing, the worst first.
+    pub alerts: Vec<AlertView>,
 }
 
 impl Board {
@@ -181,14 +184,8 @@ pub enum DeckEvent {
     },
     /// A request ended.
     RequestEnded {
-        /// Its number.
-        id: RequestId,
-        /// How it ended.
-        outcome: Outcome,
-        /// The instance that answered, or was asked last.
-        instance: Option<InstanceName>,
-        /// From call to end.
-        total: Duration,
+        /// All that is known of it.
+        sample: Arc<Sample>,
     },
     /// An instance's state changed.
     StateChanged {

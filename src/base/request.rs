@@ -71,6 +71,8 @@ pub struct ChatRequest {
     pub caller: Option<String>,
     /// The conversation it belongs to, for strategies that like warm caches.
     pub conversation: Option<String>,
+    /// The W3C `traceparent` that came with it, passed on to the instance.
+    pub traceparent: Option<String>,
     /// Instances that must not answer this request.
     pub avoid: Vec<InstanceName>,
 }

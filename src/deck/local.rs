@@ -7,7 +7,8 @@ use futures_util::future::BoxFuture;
 use tokio::sync::broadcast;
 
 use crate::base::{
-    Board, Changed, ChatRequest, ChatStream, Command, DeckEvent, Error, Scope, Series,
+    Board, Changed, ChatRequest, ChatStream, Command, DeckEvent, Error, Failures, LlmMetrics,
+    Sample, Scope, Series,
 };
 use crate::driver::LlmModelDriver;
 
@@ -24,6 +25,18 @@ impl DeckSource for LlmModelDriver {
 
     fn series(&self, scope: &Scope, window: Duration, buckets: usize) -> Series {
         Self::series(self, scope, window, buckets)
+    }
+
+    fn window_metrics(&self, scope: &Scope, window: Duration) -> LlmMetrics {
+        Self::window_metrics(self, scope, window)
+    }
+
+    fn requests(&self, limit: usize) -> Vec<Arc<Sample>> {
+        Self::requests(self, limit)
+    }
+
+    fn failures(&self, limit: usize) -> Failures {
+        Self::failures(self, limit)
     }
 
     fn subscribe(&self) -> broadcast::Receiver<DeckEvent> {

@@ -9,9 +9,8 @@ use tokio::time::Instant;
 
 use crate::base::{
     Answer, Attempt, ChatRequest, ChatStream, Chunk, DeckEvent, Error, ErrorKind, FinishReason,
-    InstanceName, Outcome, ProviderType, RequestId, RouteName, Started, Target,
+    InstanceName, Outcome, ProviderType, RequestId, RouteName, Sample, Started, Target,
 };
-use crate::monitor::Sample;
 
 use super::Shared;
 use super::attempt::Running;
@@ -459,7 +458,13 @@ impl Active {
             sample.instance = Some(instance.clone());
             sample.provider_type = Some(*provider_type);
         }
+        sample.called_at = jiff::Timestamp::now() - total;
+        sample.caller.clone_from(&self.request.caller);
+        sample.conversation.clone_from(&self.request.conversation);
+        sample.traceparent.clone_from(&self.request.traceparent);
+        sample.target.clone_from(&self.request.target);
         sample.route.clone_from(&self.route);
+        sample.finish_reason.clone_from(&response.finish_reason);
         sample.model = response
             .model
             .clone()
@@ -513,12 +518,9 @@ impl Drop for Active {
             error = error.as_ref().map(tracing::field::display),
             "request"
         );
-        self.shared.tell(|| DeckEvent::RequestEnded {
-            id: self.id,
-            outcome,
-            instance: sample.instance,
-            total: sample.total,
-        });
+        let sample = Arc::new(sample);
+        self.shared.keep(&sample);
+        self.shared.tell(|| DeckEvent::RequestEnded { sample });
     }
 }
 

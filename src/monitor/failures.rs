@@ -5,10 +5,9 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::Sample;
 use crate::base::{
     Attempt, ErrorKind, ErrorNote, Failure, FailureGroup, Failures, InstanceName, Outcome,
-    ProviderType, RequestId, RouteName, Scope, clean_line, shorten,
+    ProviderType, RequestId, RouteName, Sample, Scope, clean_line, shorten,
 };
 
 /// Attempts of one request that are remembered.

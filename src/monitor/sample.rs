@@ -1,77 +1,13 @@
-//! What the driver says of a request when it ends. There is exactly one for each request.
+//! What a request counts, of the one sample that the driver makes when it ends.
 
 use std::time::Duration;
 
 use super::alerts::Slow;
 use super::tally::Tally;
 use super::timing::{Timing, Timings};
-use crate::base::{
-    Attempt, ErrorKind, InstanceName, Outcome, ProviderType, RequestId, RouteName, Usage,
-};
-
-/// One ended request.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Sample {
-    /// Its number, the one given to [`begin`](super::LlmMonitor::begin).
-    pub request: RequestId,
-    /// The instance that answered, or was asked last; `None` when none was asked.
-    pub instance: Option<InstanceName>,
-    /// That instance's provider type.
-    pub provider_type: Option<ProviderType>,
-    /// The route it was for.
-    pub route: Option<RouteName>,
-    /// The model that was asked, or was wanted when none was asked.
-    pub model: Option<String>,
-    /// How it ended.
-    pub outcome: Outcome,
-    /// Time in the queue, over all attempts.
-    pub queued: Duration,
-    /// From the call to the first token; `None` when none came.
-    pub time_to_first_token: Option<Duration>,
-    /// Mean time between tokens after the first; `None` with fewer than two.
-    pub time_between_tokens: Option<Duration>,
-    /// From the call to the end.
-    pub total: Duration,
-    /// Every attempt in order.
-    pub attempts: Vec<Attempt>,
-    /// Attempts after the first, at the same instance.
-    pub retries: u32,
-    /// Attempts after the first, at another instance.
-    pub failovers: u32,
-    /// Attempts made beside a slow one.
-    pub hedges: u32,
-    /// Token counts, when the provider gave any.
-    pub usage: Option<Usage>,
-    /// What it cost in the currency of the price list; `None` when the price is not known.
-    pub cost: Option<f64>,
-    /// What went wrong, when it failed.
-    pub error: Option<(ErrorKind, String)>,
-}
+use crate::base::{Attempt, Outcome, Sample};
 
 impl Sample {
-    /// Makes the sample of a request that ended like this and of which nothing else is known.
-    pub fn new(request: RequestId, outcome: Outcome, total: Duration) -> Self {
-        Self {
-            request,
-            instance: None,
-            provider_type: None,
-            route: None,
-            model: None,
-            outcome,
-            queued: Duration::ZERO,
-            time_to_first_token: None,
-            time_between_tokens: None,
-            total,
-            attempts: Vec::new(),
-            retries: 0,
-            failovers: 0,
-            hedges: 0,
-            usage: None,
-            cost: None,
-            error: None,
-        }
-    }
-
     /// Returns the attempt that answered, or was the last.
     pub(super) fn answering(&self) -> Option<&Attempt> {
         self.attempts

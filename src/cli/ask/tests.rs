@@ -12,7 +12,10 @@ use serde_json::Value;
 use tokio::sync::broadcast;
 
 use super::*;
-use crate::base::{Board, Changed, Command, DeckEvent, FinishReason, Role, Scope, Series, Target};
+use crate::base::{
+    Board, Changed, Command, DeckEvent, Failures, FinishReason, LlmMetrics, Role, Sample, Scope,
+    Series, Target,
+};
 use crate::cli::args::{Cli, Command as Typed};
 use crate::cli::style::Style;
 use crate::deck::DeckSource;
@@ -40,6 +43,15 @@ impl DeckSource for Scripted {
     }
     fn series(&self, _: &Scope, _: Duration, _: usize) -> Series {
         Series::default()
+    }
+    fn window_metrics(&self, _: &Scope, _: Duration) -> LlmMetrics {
+        LlmMetrics::default()
+    }
+    fn requests(&self, _: usize) -> Vec<Arc<Sample>> {
+        Vec::new()
+    }
+    fn failures(&self, _: usize) -> Failures {
+        Failures::default()
     }
     fn subscribe(&self) -> broadcast::Receiver<DeckEvent> {
         broadcast::channel(1).1

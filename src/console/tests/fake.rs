@@ -12,8 +12,9 @@ use tokio::sync::{broadcast, mpsc};
 
 use crate::base::{
     Board, Changed, ChatRequest, ChatStream, Chunk, Command, DeckEvent, Error, ErrorKind,
-    ErrorNote, FinishReason, InstanceName, InstanceState, InstanceView, LlmMetrics, LlmResponse,
-    Percentiles, ProviderType, QueueView, RequestId, Scope, Series, SeriesBucket, Started, Usage,
+    ErrorNote, Failures, FinishReason, InstanceName, InstanceState, InstanceView, LlmMetrics,
+    LlmResponse, Percentiles, ProviderType, QueueView, RequestId, Sample, Scope, Series,
+    SeriesBucket, Started, Usage,
 };
 use crate::deck::DeckSource;
 
@@ -26,6 +27,7 @@ struct Shared {
     events: broadcast::Sender<DeckEvent>,
     asked: Mutex<VecDeque<Asked>>,
     commands: Mutex<Vec<Command>>,
+    ended: Mutex<Vec<Arc<Sample>>>,
     empty_series: AtomicBool,
     board_reads: AtomicUsize,
     series_reads: AtomicUsize,
@@ -94,6 +96,7 @@ impl Fake {
             events,
             asked: Mutex::default(),
             commands: Mutex::default(),
+            ended: Mutex::default(),
             empty_series: AtomicBool::new(false),
             board_reads: AtomicUsize::new(0),
             series_reads: AtomicUsize::new(0),
@@ -126,6 +129,13 @@ impl Fake {
     pub(super) fn tell(&self, event: DeckEvent) {
         // Nobody listening is fine.
         let _ = self.0.events.send(event);
+    }
+
+    /// A request ended.
+    pub(super) fn ends(&self, sample: Sample) {
+        let sample = Arc::new(sample);
+        self.0.ended.lock().push(Arc::clone(&sample));
+        self.tell(DeckEvent::RequestEnded { sample });
     }
 
     pub(super) fn has_no_traffic(&self) {
@@ -171,6 +181,19 @@ impl DeckSource for Fake {
             };
         }
         series(scope, window, buckets)
+    }
+
+    fn window_metrics(&self, _scope: &Scope, _window: Duration) -> LlmMetrics {
+        self.0.board.lock().totals.clone()
+    }
+
+    fn requests(&self, limit: usize) -> Vec<Arc<Sample>> {
+        let ended = self.0.ended.lock();
+        ended.iter().rev().take(limit).cloned().collect()
+    }
+
+    fn failures(&self, _limit: usize) -> Failures {
+        Failures::default()
     }
 
     fn subscribe(&self) -> broadcast::Receiver<DeckEvent> {

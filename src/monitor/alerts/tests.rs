@@ -3,8 +3,7 @@
 mod incidents;
 
 use super::*;
-use crate::base::{ErrorKind, Outcome, RequestId, Usage};
-use crate::monitor::Sample;
+use crate::base::{ErrorKind, Outcome, RequestId, Sample, Usage};
 
 fn monitor_with(rules: Vec<Rule>) -> (LlmMonitor, Instant) {
     let start = Instant::now();
