@@ -9,6 +9,7 @@ mod board;
 mod chunk;
 mod clean;
 mod command;
+mod document;
 mod error;
 mod ids;
 mod message;
@@ -29,6 +30,7 @@ pub use chunk::{
 };
 pub use clean::{clean, clean_line, shorten};
 pub use command::{Changed, Command};
+pub use document::InstanceDocument;
 pub use error::{Attempt, Error, ErrorKind, Health, Outcome};
 pub use ids::{InstanceName, ProviderType, RequestId, RouteName};
 pub use message::{Content, Message, Part, Role, ToolArguments, ToolCall};
