@@ -18,8 +18,8 @@ mod tending;
 mod tests;
 
 use std::collections::{BTreeMap, VecDeque};
-use std::sync::{Arc, OnceLock};
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use futures_util::StreamExt;
@@ -31,8 +31,8 @@ use tokio::time::Instant;
 
 use crate::base::{
     AlertState, AlertView, Answer, Board, Changed, ChatRequest, ChatStream, Command, DeckEvent,
-    Error, Failures, InstanceDocument, InstanceName, LlmMetrics, LlmResponse, ProviderType, RequestId, RouteName,
-    Sample, Scope, Series, Usage,
+    Error, Failures, InstanceDocument, InstanceName, LlmMetrics, LlmResponse, ProviderType,
+    RequestId, RouteName, Sample, Scope, Series, Usage,
 };
 use crate::monitor::{self, LlmMonitor};
 use crate::pool::{self, InstanceSettings, LlmLoadBalancer, RouteSettings};
@@ -139,7 +139,7 @@ impl LlmModelDriver {
         let now = Instant::now();
         let mut roster = Roster::default();
         for instance in &mut instances {
-            prices_of(&mut instance.settings, &settings)?;
+            prices_of(&mut instance.settings, &settings);
             roster.take(None, instance.clone());
         }
         let balancer = LlmLoadBalancer::new(
@@ -302,11 +302,7 @@ impl LlmModelDriver {
 }
 
 impl Shared {
-    async fn command(
-        self: &Arc<Self>,
-        command: Command,
-        by: String,
-    ) -> Result<Changed, Error> {
+    async fn command(self: &Arc<Self>, command: Command, by: String) -> Result<Changed, Error> {
         let changed = match command {
             Command::Probe { instance } => self.probe(&instance).await?,
             Command::AddInstance { settings } => self.add(settings).await?,
@@ -401,7 +397,7 @@ fn standing(mut alerts: Vec<AlertView>) -> Vec<AlertView> {
 }
 
 /// Fills in what an instance's answers cost, where the config does not say.
-fn prices_of(instance: &mut InstanceSettings, settings: &Settings) -> Result<(), Error> {
+fn prices_of(instance: &mut InstanceSettings, settings: &Settings) {
     if let (None, Some(model)) = (instance.price, instance.models.first()) {
         instance.price = prices::find(
             &settings.prices,
@@ -411,7 +407,6 @@ fn prices_of(instance: &mut InstanceSettings, settings: &Settings) -> Result<(),
         )
         .and_then(|price| price.output_per_million());
     }
-    Ok(())
 }
 
 fn seed_of_the_system() -> u64 {

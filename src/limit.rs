@@ -48,7 +48,11 @@ impl Settings {
             }
         }
         keep(&mut self.permits, before.permits, by_hand.permits);
-        keep(&mut self.min_interval, before.min_interval, by_hand.min_interval);
+        keep(
+            &mut self.min_interval,
+            before.min_interval,
+            by_hand.min_interval,
+        );
         keep(
             &mut self.requests_per_minute,
             before.requests_per_minute,

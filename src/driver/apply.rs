@@ -108,7 +108,7 @@ impl Shared {
         mut instances: Vec<InstanceSpec>,
     ) -> Result<Applied, Error> {
         for instance in &mut instances {
-            prices_of(&mut instance.settings, &settings)?;
+            prices_of(&mut instance.settings, &settings);
         }
         let _one_at_a_time = self.changing.lock();
         let before = self.roster.read().clone();
@@ -154,7 +154,7 @@ impl Shared {
             ));
         };
         let mut spec = build(entry).await?;
-        prices_of(&mut spec.settings, &self.in_force().settings)?;
+        prices_of(&mut spec.settings, &self.in_force().settings);
         let changed = {
             let _one_at_a_time = self.changing.lock();
             if self.balancer.has(&spec.settings.name) {

@@ -13,9 +13,9 @@ use crate::base::{Chunk, Error, ErrorKind, Scope, Target};
 use crate::pool::Lease;
 use crate::pool::core::Want;
 
-use super::{InForce, Shared};
 use super::attempt::Running;
 use super::retry::{Budget, RetrySettings};
+use super::{InForce, Shared};
 
 /// Answers that the percentile must stand on.
 const FEWEST_SAMPLES: u64 = 50;

@@ -195,8 +195,8 @@ impl Active {
                 self.counts.failovers += 1;
             }
         }
-        self.hedge_at =
-            hedge::delay(&self.shared, &self.in_force, &self.request.target).map(|delay| Instant::now() + delay);
+        self.hedge_at = hedge::delay(&self.shared, &self.in_force, &self.request.target)
+            .map(|delay| Instant::now() + delay);
         self.running = Some(self.send(lease));
         self.phase = Phase::Silent;
         Ok(())

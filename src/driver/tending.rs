@@ -125,7 +125,10 @@ async fn scale(shared: Weak<Shared>) {
                 what,
                 by: "scaling".to_owned(),
             });
-            tokio::spawn(tell(shared.in_force().settings.pool.scaling.clone(), scaled));
+            tokio::spawn(tell(
+                shared.in_force().settings.pool.scaling.clone(),
+                scaled,
+            ));
         }
     }
 }

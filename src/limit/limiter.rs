@@ -47,8 +47,9 @@ impl Limiter {
     /// Makes a limiter from what an instance allows.
     pub fn new(settings: &Settings) -> Self {
         let mut budgets = [None, None, None];
-        for (slot, (limit, (_, _, window))) in
-            budgets.iter_mut().zip(limits(settings).into_iter().zip(BUDGETS))
+        for (slot, (limit, (_, _, window))) in budgets
+            .iter_mut()
+            .zip(limits(settings).into_iter().zip(BUDGETS))
         {
             *slot = limit.map(|limit| Budget::new(limit, window));
         }

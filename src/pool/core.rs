@@ -23,8 +23,8 @@ use rand::rngs::SmallRng;
 use tokio::time::Instant;
 
 use crate::base::{
-    ChatRequest, DeckEvent, Error, InstanceName, InstanceState, Priority, ProviderType,
-    RouteName, Target,
+    ChatRequest, DeckEvent, Error, InstanceName, InstanceState, Priority, ProviderType, RouteName,
+    Target,
 };
 use crate::limit::{Cost, Ticket};
 
@@ -198,7 +198,8 @@ impl Core {
     ) -> Result<Self, Error> {
         let names = instances.iter().map(|instance| &instance.name);
         let kinds = Self::check(&settings, &routes, names)?;
-        let owners = std::iter::once(None).chain(routes.iter().map(|route| Some(route.name.clone())));
+        let owners =
+            std::iter::once(None).chain(routes.iter().map(|route| Some(route.name.clone())));
         let balancing = owners
             .zip(&kinds)
             .map(|(route, kind)| Balancing {

@@ -169,7 +169,12 @@ impl Core {
                 } else {
                     if waiter.bypassed >= MOST_BYPASSES {
                         for &at in &self.classes[class].candidates {
-                            if !waiter.what.want.tried.contains(&self.slots[at as usize].number) {
+                            if !waiter
+                                .what
+                                .want
+                                .tried
+                                .contains(&self.slots[at as usize].number)
+                            {
                                 scratch.reserved[at as usize] = true;
                             }
                         }
