@@ -63,6 +63,8 @@ pub mod config;
 pub mod console;
 pub mod deck;
 pub mod driver;
+#[cfg(feature = "gateway")]
+pub mod gateway;
 pub mod limit;
 #[cfg(feature = "cli")]
 pub mod logging;

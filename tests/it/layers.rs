@@ -21,11 +21,13 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("sim", &["base", "wire"]),
     // Of the pool it uses the names of the strategies.
     ("console", &["base", "deck", "pool"]),
+    ("gateway", &["base", "deck", "wire"]),
     ("logging", &["base"]),
     (
         "config",
         &[
-            "base", "limit", "monitor", "pool", "provider", "driver", "console", "logging",
+            "base", "limit", "monitor", "pool", "provider", "driver", "console", "gateway",
+            "logging",
             "prices", "wire",
         ],
     ),
@@ -33,7 +35,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     (
         "cli",
         &[
-            "base", "config", "console", "deck", "driver", "limit", "logging", "monitor", "pool",
+            "base", "config", "console", "deck", "driver", "gateway", "limit", "logging", "monitor", "pool",
             "provider", "sim", "simulate", "wire",
         ],
     ),
