@@ -75,7 +75,7 @@ impl Gateway {
     ///
     /// # Errors
     /// `config` when the settings make no sense or the address is taken.
-    pub async fn start(settings: Settings, deck: Deck, mounts: Mounts) -> Result<Self, Error> {
+    pub fn start(settings: Settings, deck: Deck, mounts: Mounts) -> Result<Self, Error> {
         let address = settings.validate()?;
         let listener = listen::open(address).map_err(|error| {
             Error::new(

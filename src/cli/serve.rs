@@ -36,7 +36,7 @@ pub(super) async fn serve(
         settings.listen.clone_from(listen);
     }
     let patience = settings.drain;
-    let gateway = Gateway::start(settings, Deck::from(started.driver), Mounts::default()).await?;
+    let gateway = Gateway::start(settings, Deck::from(started.driver), Mounts::default())?;
     writeln!(err, "listening on http://{}", gateway.address())?;
     interrupted().await;
     tracing::info!("draining: nothing new is taken");

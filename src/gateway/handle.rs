@@ -88,9 +88,10 @@ async fn chat(
         },
     );
     let stream = shared.deck.chat(request);
-    let answered = match streaming {
-        true => answer::streamed(stream, speaker, shared.stopped.clone()).await,
-        false => answer::whole(stream, speaker).await,
+    let answered = if streaming {
+        answer::streamed(stream, speaker, shared.stopped.clone()).await
+    } else {
+        answer::whole(stream, speaker).await
     };
     Ok(answered.unwrap_or_else(|error| {
         let mut response = Refusal::of(&error).into_response(front);
@@ -122,13 +123,11 @@ fn ready(shared: &Shared) -> Response<Body> {
         return refused("the gateway is draining");
     }
     let board = shared.deck.board();
-    match board
-        .instances
-        .iter()
-        .any(|instance| takes(&instance.state))
-    {
-        true => text("ready\n"),
-        false => refused("no instance can take a request now"),
+    let mut states = board.instances.iter().map(|instance| &instance.state);
+    if states.any(takes) {
+        text("ready\n")
+    } else {
+        refused("no instance can take a request now")
     }
 }
 

@@ -48,10 +48,10 @@ pub struct Wrong {
 }
 
 impl Wrong {
-    fn new(key: &str, value: impl ToString, rule: &str, right: &str) -> Self {
+    fn new(key: &str, value: impl Into<String>, rule: &str, right: &str) -> Self {
         Self {
             key: key.to_owned(),
-            value: value.to_string(),
+            value: value.into(),
             rule: rule.to_owned(),
             right: right.to_owned(),
         }
@@ -100,7 +100,8 @@ impl Settings {
         match (self.check().into_iter().next(), self.address()) {
             (None, Some(address)) => Ok(address),
             (wrong, _) => {
-                let wrong = wrong.unwrap_or_else(|| Wrong::new("listen", &self.listen, "?", "?"));
+                let wrong =
+                    wrong.unwrap_or_else(|| Wrong::new("listen", self.listen.as_str(), "?", "?"));
                 let message = format!("gateway.{} = {}: {}", wrong.key, wrong.value, wrong.rule);
                 Err(Error::new(ErrorKind::Config, message).with_hint(wrong.right))
             }

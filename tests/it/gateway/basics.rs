@@ -9,7 +9,7 @@ use crate::support::types;
 
 #[tokio::test]
 async fn a_whole_answer_comes_from_any_type_and_says_who_gave_it() {
-    let front = Front::over(&types()).await;
+    let front = Front::over(&types());
     for (name, _) in types() {
         let body = chat(&format!("{name}-model"), false);
         let response = front
@@ -36,7 +36,7 @@ async fn a_whole_answer_comes_from_any_type_and_says_who_gave_it() {
 
 #[tokio::test]
 async fn a_stream_ends_with_its_reason_usage_and_done() {
-    let front = Front::over(&types()).await;
+    let front = Front::over(&types());
     for (name, _) in types() {
         let mut body = chat(&format!("{name}-model"), true);
         body["stream_options"] = json!({"include_usage": true});
@@ -55,7 +55,7 @@ async fn a_stream_ends_with_its_reason_usage_and_done() {
 
 #[tokio::test]
 async fn the_list_has_routes_models_auto_and_each_instances_own() {
-    let front = Front::over(&types()).await;
+    let front = Front::over(&types());
     let (status, list) = read(front.get("/v1/models").send().await.unwrap()).await;
     assert_eq!(status, 200);
     let ids: Vec<&str> = list["data"]
@@ -84,7 +84,7 @@ async fn the_list_has_routes_models_auto_and_each_instances_own() {
 
 #[tokio::test]
 async fn every_error_has_the_shape_of_the_protocol() {
-    let front = Front::over(&types()).await;
+    let front = Front::over(&types());
     let (status, told) = front
         .ask("/v1/chat/completions", &chat("nothing", false))
         .await;
@@ -114,7 +114,7 @@ async fn every_error_has_the_shape_of_the_protocol() {
 
 #[tokio::test]
 async fn an_upstreams_wrong_key_is_not_told_as_the_callers() {
-    let front = Front::over(&[("one", ProviderType::OpenAi)]).await;
+    let front = Front::over(&[("one", ProviderType::OpenAi)]);
     let fault = Some(Fault::WrongKey);
     front.rig.server.set_fault("one", fault).unwrap();
     let (status, told) = front.ask("/v1/chat/completions", &chat("auto", true)).await;
@@ -124,7 +124,7 @@ async fn an_upstreams_wrong_key_is_not_told_as_the_callers() {
 
 #[tokio::test]
 async fn a_cut_stream_is_told_in_band() {
-    let front = Front::over(&[("one", ProviderType::OpenAi)]).await;
+    let front = Front::over(&[("one", ProviderType::OpenAi)]);
     let fault = Some(Fault::CutMidStream);
     front.rig.server.set_fault("one", fault).unwrap();
     let text = front

@@ -18,19 +18,16 @@ pub(crate) struct Front {
 
 impl Front {
     /// Starts a gateway over quick instances of these names and types.
-    pub(crate) async fn over(instances: &[(&str, ProviderType)]) -> Self {
+    pub(crate) fn over(instances: &[(&str, ProviderType)]) -> Self {
         let profiles = instances
             .iter()
             .map(|(name, provider_type)| quick(name, *provider_type))
             .collect();
-        Self::with(profiles, |_| {}).await
+        Self::with(profiles, |_| {})
     }
 
     /// Starts a gateway over these instances; `change` sees its settings first.
-    pub(crate) async fn with(
-        profiles: Vec<InstanceProfile>,
-        change: impl FnOnce(&mut Settings),
-    ) -> Self {
+    pub(crate) fn with(profiles: Vec<InstanceProfile>, change: impl FnOnce(&mut Settings)) -> Self {
         let rig = Rig::new(driver::Settings::default(), profiles, &http(), |_| {});
         let mut settings = Settings {
             listen: "127.0.0.1:0".to_owned(),
@@ -38,9 +35,7 @@ impl Front {
         };
         change(&mut settings);
         let deck = Deck::from(rig.driver.clone());
-        let gateway = Gateway::start(settings, deck, Mounts::default())
-            .await
-            .unwrap();
+        let gateway = Gateway::start(settings, deck, Mounts::default()).unwrap();
         let client = Client::builder()
             .no_proxy()
             .timeout(PATIENCE)
