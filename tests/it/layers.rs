@@ -28,16 +28,15 @@ const MAY_USE: &[(&str, &[&str])] = &[
         "config",
         &[
             "base", "limit", "monitor", "pool", "provider", "driver", "console", "gateway",
-            "logging",
-            "prices", "wire",
+            "logging", "prices", "wire",
         ],
     ),
     ("simulate", &["base", "driver", "limit", "pool"]),
     (
         "cli",
         &[
-            "base", "config", "console", "deck", "driver", "export", "gateway", "limit", "logging", "monitor", "pool",
-            "provider", "sim", "simulate", "wire",
+            "base", "config", "console", "deck", "driver", "export", "gateway", "limit", "logging",
+            "monitor", "pool", "provider", "sim", "simulate", "wire",
         ],
     ),
 ];
