@@ -29,12 +29,13 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "prices", "wire",
         ],
     ),
+    ("bench", &["base"]),
     ("simulate", &["base", "driver", "limit", "pool"]),
     (
         "cli",
         &[
-            "base", "config", "console", "deck", "driver", "limit", "logging", "monitor", "pool",
-            "provider", "sim", "simulate", "wire",
+            "base", "bench", "config", "console", "deck", "driver", "limit", "logging", "monitor",
+            "pool", "prices", "provider", "sim", "simulate", "wire",
         ],
     ),
 ];
