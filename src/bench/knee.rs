@@ -6,7 +6,7 @@
 //!
 //! The permits come from the asymptotes of a closed loop, `X(N) ≤ min(N·X(1), X max)`, which cross at
 //! `N* = X max / X(1)` (Lazowska and others, "Quantitative System Performance", 1984, chapter 5), kept between the
-//! steps beside the knee. An open loop alone gives the requests that are open at its knee, `L = X·R` (Little).
+//! steps beside the knee; what is over a whole slot is what answers beside each other cost, and is rounded up. An open loop alone gives the requests that are open at its knee, `L = X·R` (Little).
 
 use serde::Serialize;
 
@@ -17,6 +17,8 @@ use super::report::Outcome;
 const MOST_LOST: f64 = 0.02;
 /// More load has to be better by this much to be called better: less is noise.
 const BETTER: f64 = 1.05;
+/// So much of a slot may be noise.
+const NOISE: f64 = 0.2;
 /// Where a sweep stops to double, whatever comes.
 const MOST_AT_ONCE: usize = 256;
 /// How many steps a sweep adds to look closer.
@@ -51,7 +53,7 @@ impl Knee {
         let below = at.checked_sub(1).map_or(0.0, |below| closed.0[below].0);
         let permits = match closed.0.get(at + 1) {
             None => at_once,
-            Some((above, _)) => crossing().round().clamp(below + 1.0, above - 1.0),
+            Some((above, _)) => (crossing() - NOISE).ceil().clamp(below + 1.0, above - 1.0),
         };
         Some(Self {
             load: step.load,

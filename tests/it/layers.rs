@@ -18,15 +18,17 @@ const MAY_USE: &[(&str, &[&str])] = &[
         &["base", "limit", "monitor", "pool", "prices", "provider"],
     ),
     ("deck", &["base", "driver"]),
+    ("export", &["base", "deck", "provider"]),
     ("sim", &["base", "wire"]),
     // Of the pool it uses the names of the strategies.
     ("console", &["base", "deck", "pool"]),
+    ("gateway", &["base", "deck", "wire"]),
     ("logging", &["base"]),
     (
         "config",
         &[
-            "base", "limit", "monitor", "pool", "provider", "driver", "console", "logging",
-            "prices", "wire",
+            "base", "limit", "monitor", "pool", "provider", "driver", "console", "gateway",
+            "logging", "prices", "wire",
         ],
     ),
     ("bench", &["base"]),
@@ -34,8 +36,8 @@ const MAY_USE: &[(&str, &[&str])] = &[
     (
         "cli",
         &[
-            "base", "bench", "config", "console", "deck", "driver", "limit", "logging", "monitor",
-            "pool", "prices", "provider", "sim", "simulate", "wire",
+            "base", "bench", "config", "console", "deck", "driver", "export", "gateway", "limit",
+            "logging", "monitor", "pool", "prices", "provider", "sim", "simulate", "wire",
         ],
     ),
 ];

@@ -51,7 +51,7 @@ pub(super) fn agree(loaded: &Loaded, plan: &Plan, args: &BenchArgs) -> Result<()
     Err(Error::new(
         ErrorKind::Config,
         format!(
-            "{} is at {}, which is somebody else's computer: about {requests:.0} requests with {} tokens would cost {price}",
+            "{} is somebody else's computer ({}): about {requests:.0} requests with {} tokens would cost {price}",
             first.name,
             first.host,
             thousands(tokens)
