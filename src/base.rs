@@ -10,6 +10,7 @@ mod chunk;
 mod clean;
 mod command;
 mod error;
+mod figures;
 mod ids;
 mod message;
 mod metrics;
@@ -30,6 +31,7 @@ pub use chunk::{
 pub use clean::{clean, clean_line, shorten};
 pub use command::{Changed, Command};
 pub use error::{Attempt, Error, ErrorKind, Health, Outcome};
+pub use figures::{AttemptFigures, Distribution, Figures, Measure, OTHER_MODEL, RequestFigures};
 pub use ids::{InstanceName, ProviderType, RequestId, RouteName};
 pub use message::{Content, Message, Part, Role, ToolArguments, ToolCall};
 pub use metrics::{ErrorNote, Failure, FailureGroup, Failures, LlmMetrics, Percentiles, Scope};

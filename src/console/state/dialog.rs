@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::answerers::Answerers;
 use super::chat::TurnId;
+use super::palette::Palette;
 use crate::base::{Command, Target};
 use crate::console::Persona;
 
@@ -16,6 +17,8 @@ pub(crate) enum Dialog {
     Confirm(Question),
     /// A list of which one is chosen.
     Choose(List),
+    /// Every action by its name.
+    Palette(Palette),
 }
 
 /// A question with yes and no.
