@@ -444,7 +444,9 @@ impl Active {
 
     /// Makes the error that ends the request.
     fn fail(&mut self, error: Error) -> Error {
-        let error = error.with_attempts(self.attempts.clone());
+        let error = error
+            .with_attempts(self.attempts.clone())
+            .with_request(self.id);
         self.outcome = Some((Outcome::Failure(error.kind()), Some(error.clone())));
         error
     }
