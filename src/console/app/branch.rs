@@ -77,7 +77,7 @@ impl App {
     }
 
     /// Asks the question that was changed.
-    pub(super) fn send_edited(&mut self, editing: Editing, question: String) -> Vec<Effect> {
+    pub(super) fn send_edited(&mut self, editing: &Editing, question: String) -> Vec<Effect> {
         self.composer.set_text(&editing.draft);
         self.ask_instead(editing.turn, question)
     }

@@ -24,7 +24,7 @@ impl App {
         let question = question.to_owned();
         self.composer.push(&draft);
         if let Some(editing) = self.editing.take() {
-            return self.send_edited(editing, question);
+            return self.send_edited(&editing, question);
         }
         self.composer.clear();
         self.ask(question)

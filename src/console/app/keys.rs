@@ -7,6 +7,7 @@ use crate::console::action::Action;
 use crate::console::state::dialog::{Dialog, Question, Then};
 use crate::console::state::scroll::Move;
 use crate::console::state::toast::Toast;
+use crate::console::words::phrase;
 
 impl App {
     pub(super) fn key(&mut self, key: KeyEvent) -> Vec<Effect> {
@@ -198,9 +199,10 @@ impl App {
                 Action::Top => list.selected = 0,
                 Action::Bottom => list.step(isize::MAX),
                 Action::Mark if list.markable > 0 => {
-                    if !list.mark() {
-                        let most = list.markable;
-                        self.say(format!("at most {most} can be compared"), Tone::Note);
+                    let most = list.markable;
+                    let marked = list.mark();
+                    if !marked {
+                        self.say(phrase!("at most {} can be compared", most), Tone::Note);
                     }
                 }
                 Action::Choose => {

@@ -349,7 +349,7 @@ impl Chat {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::base::{Chunk, LlmResponse};
+    use crate::base::Chunk;
 
     /// Asks and has it answered at once.
     fn asked(chat: &mut Chat, question: &str, answer: &str) {
@@ -360,7 +360,7 @@ mod tests {
     fn answered(chat: &mut Chat, id: ReplyId, answer: &str) {
         let reply = chat.reply_mut(id).expect("it is running");
         reply.push(Chunk::Text(answer.to_owned()));
-        reply.push(Chunk::Done(Box::new(LlmResponse::default())));
+        reply.push(Chunk::Done(Box::default()));
     }
 
     fn shown(chat: &Chat) -> Vec<(String, String)> {

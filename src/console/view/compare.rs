@@ -25,7 +25,7 @@ const BETWEEN: usize = 3;
 pub(crate) struct Columns {
     width: u16,
     stacked: bool,
-    columns: Vec<Column>,
+    each: Vec<Column>,
 }
 
 struct Column {
@@ -56,7 +56,7 @@ impl Columns {
         Self {
             width,
             stacked,
-            columns: columns.collect(),
+            each: columns.collect(),
         }
     }
 
@@ -83,8 +83,8 @@ impl Columns {
         let style = self.style(style);
         let heights = answers.iter_mut().map(|(_, answer)| answer.height(&style));
         if self.stacked {
-            let figures: usize = self.columns.iter().map(|column| column.figures.len()).sum();
-            heights.sum::<usize>() + figures + 2 * self.columns.len()
+            let figures: usize = self.each.iter().map(|column| column.figures.len()).sum();
+            heights.sum::<usize>() + figures + 2 * self.each.len()
         } else {
             2 + heights.max().unwrap_or(0) + self.most_figures()
         }
@@ -107,7 +107,7 @@ impl Columns {
         };
         if self.stacked {
             let mut lines = Vec::new();
-            for column in &self.columns {
+            for column in &self.each {
                 lines.push(column.head.clone());
                 lines.extend(answer(column));
                 lines.extend(column.figures.iter().cloned());
@@ -151,8 +151,8 @@ impl Columns {
         let mut spans: Vec<Span<'static>> = Vec::new();
         for (place, cell) in cells.enumerate() {
             if place > 0 {
-                let next_is_marked = self.columns[place].marked;
-                let role = if next_is_marked || self.columns[place - 1].marked {
+                let next_is_marked = self.each[place].marked;
+                let role = if next_is_marked || self.each[place - 1].marked {
                     Role::BorderFocused
                 } else {
                     Role::Border
@@ -174,7 +174,7 @@ impl Columns {
     }
 
     fn most_figures(&self) -> usize {
-        let counts = self.columns.iter().map(|column| column.figures.len());
+        let counts = self.each.iter().map(|column| column.figures.len());
         counts.max().unwrap_or(0)
     }
 }
