@@ -117,7 +117,7 @@ impl Columns {
         }
         let total = 2 + body + self.most_figures();
         let columns: Vec<Vec<Line<'static>>> = self
-            .columns
+            .each
             .iter()
             .map(|column| {
                 let mut rows = vec![column.head.clone()];
