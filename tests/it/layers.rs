@@ -31,12 +31,13 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "logging", "prices", "wire",
         ],
     ),
+    ("bench", &["base"]),
     ("simulate", &["base", "driver", "limit", "pool"]),
     (
         "cli",
         &[
-            "base", "config", "console", "deck", "driver", "export", "gateway", "limit", "logging",
-            "monitor", "pool", "provider", "sim", "simulate", "wire",
+            "base", "bench", "config", "console", "deck", "driver", "export", "gateway", "limit",
+            "logging", "monitor", "pool", "prices", "provider", "sim", "simulate", "wire",
         ],
     ),
 ];
