@@ -108,8 +108,20 @@ fn read(file: &mut Table<'_>, env: &Env, flags: &Flags, findings: &mut Findings)
     let mut instances = Vec::new();
     let entries = file.take_tables("instances", findings);
     let has_entries = !entries.is_empty();
+    // The pool's breaker is what an instance's own is laid over.
+    let pool = overlay::section(
+        "pool",
+        file,
+        env,
+        findings,
+        |pool: &mut pool::Settings, table, findings| {
+            overlay::nested("breaker", &mut pool.breaker, table, findings, |_, _, _| {});
+            overlay::nested("scaling", &mut pool.scaling, table, findings, |_, _, _| {});
+        },
+    );
+    checks::pool(&pool, findings);
     for table in entries {
-        instances.extend(instance::read(table, &mut names, env, findings));
+        instances.extend(instance::read(table, &pool, &mut names, env, findings));
     }
     let mut found = match file.document().file() {
         Some(path) if has_entries => Found::File(path.to_owned()),
@@ -139,17 +151,6 @@ fn read(file: &mut Table<'_>, env: &Env, flags: &Flags, findings: &mut Findings)
             findings,
         ));
     }
-    let pool = overlay::section(
-        "pool",
-        file,
-        env,
-        findings,
-        |pool: &mut pool::Settings, table, findings| {
-            overlay::nested("breaker", &mut pool.breaker, table, findings, |_, _, _| {});
-            overlay::nested("scaling", &mut pool.scaling, table, findings, |_, _, _| {});
-        },
-    );
-    checks::pool(&pool, findings);
     let retry = overlay::section("retry", file, env, findings, |_, _, _| {});
     checks::retry(&retry, findings);
     let monitor = overlay::section(
