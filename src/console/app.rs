@@ -253,6 +253,7 @@ impl App {
             | DeckEvent::AttemptEnded { .. }
             | DeckEvent::RequestEnded { .. }
             | DeckEvent::StateChanged { .. }
+            | DeckEvent::News
             | DeckEvent::Missed { .. } => Redraw::No,
         }
     }
