@@ -63,6 +63,9 @@ pub mod config;
 pub mod console;
 pub mod deck;
 pub mod driver;
+pub mod export;
+#[cfg(feature = "gateway")]
+pub mod gateway;
 pub mod limit;
 #[cfg(feature = "cli")]
 pub mod logging;

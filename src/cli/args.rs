@@ -23,6 +23,10 @@ pub struct Cli {
     #[arg(long, global = true, value_name = "LEVEL")]
     pub log_level: Option<String>,
 
+    /// Speak this language in the console: en, zh, or auto for what the environment says
+    #[arg(long, global = true, value_name = "LANG")]
+    pub lang: Option<String>,
+
     /// What to do; the console opens without one
     #[command(subcommand)]
     pub command: Option<Command>,
@@ -34,6 +38,7 @@ impl Cli {
         Flags {
             config: self.config.clone(),
             log_level: self.log_level.clone(),
+            lang: self.lang.clone(),
         }
     }
 }
@@ -53,6 +58,9 @@ pub enum Command {
         #[command(subcommand)]
         command: ConfigCommand,
     },
+    /// Let other programs use the pool, in the protocols of OpenAI, Ollama, Zhipu and Anthropic
+    #[cfg(feature = "gateway")]
+    Serve(ServeArgs),
     /// Compare balancing strategies on a simulated fleet, in virtual time
     Simulate(SimulateArgs),
 }
@@ -141,6 +149,15 @@ pub struct CheckArgs {
     /// Print a JSON list
     #[arg(long)]
     pub json: bool,
+}
+
+/// How to serve.
+#[cfg(feature = "gateway")]
+#[derive(Clone, Debug, Default, Args)]
+pub struct ServeArgs {
+    /// Listen on this address and port instead of the configured one
+    #[arg(long, value_name = "ADDRESS")]
+    pub listen: Option<String>,
 }
 
 /// What to do with the config file.

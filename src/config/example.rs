@@ -89,6 +89,8 @@ mod tests {
         assert_eq!(config.monitor, monitor::Settings::default());
         #[cfg(feature = "console")]
         assert_eq!(config.console, console::Settings::default());
+        #[cfg(feature = "gateway")]
+        assert_eq!(config.gateway, crate::gateway::Settings::default());
         assert_eq!(config.log, logging::Settings::default());
         assert_eq!(config.personas, []);
     }
@@ -166,6 +168,7 @@ mod tests {
                     || line.starts_with(&format!("{key}."))
                     || line.contains(&format!(" {key} = "))
                     || line.trim_end_matches(']').ends_with(&format!(".{key}"))
+                    || line.contains(&format!(".{key}."))
             });
             assert!(has_key, "the example does not show '{key}'");
         }

@@ -10,16 +10,22 @@ use super::env::Env;
 use super::findings::Findings;
 use super::instance::{self, Instance};
 use super::key::{self, KeySource};
+#[cfg(feature = "console")]
+use super::keys;
 use super::names::Names;
 use super::overlay;
 use super::persona::{self, Persona};
 use super::price;
 use super::problem::{Place, Problems};
 use super::route;
+#[cfg(feature = "console")]
+use super::rule;
 use super::table::Table;
 #[cfg(feature = "console")]
 use crate::console;
 use crate::driver::RetrySettings;
+#[cfg(feature = "gateway")]
+use crate::gateway;
 use crate::prices::PriceSettings;
 use crate::{logging, monitor, pool};
 
@@ -30,6 +36,8 @@ pub struct Flags {
     pub config: Option<PathBuf>,
     /// What to log.
     pub log_level: Option<String>,
+    /// The language of the console: `en`, `zh` or `auto`.
+    pub lang: Option<String>,
 }
 
 /// Everything that is configured, checked.
@@ -54,6 +62,9 @@ pub struct Config {
     /// How the console looks and behaves.
     #[cfg(feature = "console")]
     pub console: console::Settings,
+    /// How other programs reach the pool.
+    #[cfg(feature = "gateway")]
+    pub gateway: gateway::Settings,
     /// How logs are written.
     pub log: logging::Settings,
     /// Personas in their order.
@@ -162,14 +173,29 @@ fn read(file: &mut Table<'_>, env: &Env, flags: &Flags, findings: &mut Findings)
     let prices = price::read(file, findings);
     #[cfg(feature = "console")]
     let console = {
-        let mut console: console::Settings =
-            overlay::section("console", file, env, findings, |_, _, _| {});
+        let mut console: console::Settings = overlay::section(
+            "console",
+            file,
+            env,
+            findings,
+            |console, table, findings| {
+                keys::read(console, table, findings);
+            },
+        );
+        console_lang(&mut console, flags, findings);
+        keys::check(&console, findings);
         checks::console(&mut console, file.document().path(), env, findings);
         console
     };
     // A program without a console leaves its section alone.
     #[cfg(not(feature = "console"))]
     let _ = file.take_raw("console");
+    #[cfg(feature = "gateway")]
+    let gateway: gateway::Settings = overlay::section("gateway", file, env, findings, |_, _, _| {});
+    #[cfg(feature = "gateway")]
+    checks::gateway(&gateway, findings);
+    #[cfg(not(feature = "gateway"))]
+    let _ = file.take_raw("gateway");
     let mut log: logging::Settings = overlay::section("log", file, env, findings, |_, _, _| {});
     log_level(&mut log, env, flags, findings);
     checks::log(&log, findings);
@@ -193,6 +219,8 @@ fn read(file: &mut Table<'_>, env: &Env, flags: &Flags, findings: &mut Findings)
         routes,
         #[cfg(feature = "console")]
         console,
+        #[cfg(feature = "gateway")]
+        gateway,
         log,
         personas,
         warnings: Vec::new(),
@@ -223,6 +251,22 @@ fn log_level(log: &mut logging::Settings, env: &Env, flags: &Flags, findings: &m
         findings
             .origins
             .insert(KEY.to_owned(), Place::Flag("--log-level".to_owned()));
+    }
+}
+
+#[cfg(feature = "console")]
+fn console_lang(console: &mut console::Settings, flags: &Flags, findings: &mut Findings) {
+    const KEY: &str = "console.lang";
+    let Some(lang) = &flags.lang else { return };
+    findings
+        .origins
+        .insert(KEY.to_owned(), Place::Flag("--lang".to_owned()));
+    match overlay::with_text(console, "lang", lang) {
+        Ok(changed) => *console = changed,
+        Err(error) => {
+            let place = Place::Flag("--lang".to_owned());
+            findings.push(rule::explain(error.message(), place, KEY).with_value(lang));
+        }
     }
 }
 

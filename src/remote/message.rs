@@ -4,7 +4,8 @@
 
 use std::time::Duration;
 
-use serde::{Deserialize, Serialize};
+use serde::ser::Error as _;
+use serde::{Deserialize, Serialize, Serializer};
 use serde_json::Value;
 
 use crate::base::{
@@ -47,9 +48,22 @@ pub(super) enum FromConsole {
     /// It does not want the answer any more.
     Cancel { id: Number },
     /// It gives a command.
-    Command { id: Number, command: Command },
+    Command {
+        id: Number,
+        #[serde(serialize_with = "with_secrets")]
+        command: Command,
+    },
     /// It is still there.
     Beat,
+}
+
+/// Writes a command for the gateway: the key of a new instance must get there, which otherwise is never written.
+fn with_secrets<S: Serializer>(command: &Command, serializer: S) -> Result<S::Ok, S::Error> {
+    let mut written = serde_json::to_value(command).map_err(S::Error::custom)?;
+    if let Command::AddInstance { settings } = command {
+        written["settings"] = Value::Object(settings.expose().clone());
+    }
+    written.serialize(serializer)
 }
 
 /// What can be seen.
@@ -204,6 +218,17 @@ impl From<Told> for Error {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_key_of_a_new_instance_gets_there_and_is_never_shown() {
+        let text = r#"{"command":"add_instance","settings":{"name":"b","key":"sk-secret"}}"#;
+        let command: Command = serde_json::from_str(text).unwrap();
+        let message = FromConsole::Command { id: 1, command };
+        assert!(!format!("{message:?}").contains("sk-secret"));
+        let line = serde_json::to_string(&message).unwrap();
+        assert_eq!(serde_json::from_str::<FromConsole>(&line).unwrap(), message);
+        assert!(line.contains("sk-secret"));
+    }
 
     #[test]
     fn an_error_comes_through_whole() {

@@ -420,7 +420,7 @@ impl Heard {
             }
             FromGateway::ChatEnded { id, error } => {
                 if let Some(chat) = self.chats.remove(&id) {
-                    let error = error.map_or_else(|| cut(), Error::from);
+                    let error = error.map_or_else(cut, Error::from);
                     // A reader that is full or gone learns it from the pen that is dropped.
                     let _ = chat.pen.try_send(Err(error));
                 }

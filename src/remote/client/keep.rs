@@ -4,7 +4,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::{SinkExt, StreamExt};
-use rand::Rng;
+use rand::rngs::SmallRng;
+use rand::{Rng, SeedableRng};
 use tokio::sync::mpsc;
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep, timeout};
 use tokio_util::codec::{FramedRead, FramedWrite};
@@ -57,9 +58,10 @@ pub(super) async fn keep(
 
 async fn come_back(shared: &Shared, way: &Way, visitor: &Visitor) -> Box<dyn Duplex> {
     let mut wait = FIRST_WAIT;
+    let mut dice = SmallRng::from_os_rng();
     loop {
         // Many consoles that lost one gateway do not come back as one.
-        let spread = rand::rng().random_range(0.8..1.2);
+        let spread = dice.random_range(0.8..1.2);
         sleep(wait.mul_f64(spread)).await;
         match way.open(visitor).await {
             Ok(connection) => return connection,

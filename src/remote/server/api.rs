@@ -207,16 +207,16 @@ async fn events(State(shared): State<Arc<Shared>>) -> Response {
     let Some(seat) = shared.sit_down() else {
         return too_many();
     };
-    let stream = told_events(Arc::clone(&shared), seat);
+    let stream = told_events(&shared, seat);
     Sse::new(stream)
         .keep_alive(KeepAlive::new().interval(Duration::from_secs(15)))
         .into_response()
 }
 
 fn told_events(
-    shared: Arc<Shared>,
+    shared: &Shared,
     seat: super::Seat,
-) -> impl Stream<Item = Result<Event, Infallible>> {
+) -> impl Stream<Item = Result<Event, Infallible>> + use<> {
     let heard = shared.deck.subscribe();
     let closing = shared.closing.clone();
     futures_util::stream::unfold((heard, closing, seat), |(mut heard, closing, seat)| async {
