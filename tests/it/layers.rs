@@ -32,12 +32,14 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "logging", "prices", "wire",
         ],
     ),
+    ("bench", &["base"]),
     ("simulate", &["base", "driver", "limit", "pool"]),
     (
         "cli",
         &[
-            "base", "config", "console", "deck", "driver", "export", "gateway", "limit", "logging",
-            "monitor", "pool", "provider", "remote", "sim", "simulate", "wire",
+            "base", "bench", "config", "console", "deck", "driver", "export", "gateway", "limit",
+            "logging", "monitor", "pool", "prices", "provider", "remote", "sim", "simulate",
+            "wire",
         ],
     ),
 ];
