@@ -322,6 +322,7 @@ impl App {
             | DeckEvent::AttemptEnded { .. }
             | DeckEvent::RequestEnded { .. }
             | DeckEvent::StateChanged { .. }
+            | DeckEvent::News
             | DeckEvent::Missed { .. } => Redraw::No,
         }
     }
