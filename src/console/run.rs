@@ -241,7 +241,7 @@ impl Console {
                 Event::Completed(path, candidates)
             }),
             Effect::Save { path, text } => {
-                self.job(move || Event::Saved(files::save(&path, &text)))
+                self.job(move || Event::Saved(files::save(&path, &text)));
             }
             Effect::Edit(text) if !self.away => {
                 self.away = true;

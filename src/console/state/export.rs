@@ -10,7 +10,7 @@ pub(crate) fn markdown(chat: &Chat) -> String {
         let persona = turn.persona.as_deref();
         let you = persona.map_or("", |persona| persona.you_name.trim());
         let you = if you.is_empty() { "You" } else { you };
-        out.push_str(&format!("## {you}\n\n{}\n\n", turn.question.trim_end()));
+        heading(&mut out, you, turn.question.trim_end());
         let replies = turn.replies.iter().enumerate();
         for (_, reply) in replies.filter(|(place, _)| turn.compared || *place == turn.shown) {
             let response = reply.response();
@@ -21,7 +21,7 @@ pub(crate) fn markdown(chat: &Chat) -> String {
                 ("", None) => "Answer".to_owned(),
                 (role, _) => role.to_owned(),
             };
-            out.push_str(&format!("## {name}\n\n"));
+            heading(&mut out, &name, "");
             if !response.reasoning.trim().is_empty() {
                 out.push_str("<details><summary>Reasoning</summary>\n\n");
                 out.push_str(response.reasoning.trim());
@@ -37,9 +37,21 @@ pub(crate) fn markdown(chat: &Chat) -> String {
                 facts.push(text::duration(response.total_time));
             }
             if !facts.is_empty() {
-                out.push_str(&format!("*{}*\n\n", facts.join(", ")));
+                out.push('*');
+                out.push_str(&facts.join(", "));
+                out.push_str("*\n\n");
             }
         }
     }
     out
+}
+
+fn heading(out: &mut String, name: &str, text: &str) {
+    out.push_str("## ");
+    out.push_str(name);
+    out.push_str("\n\n");
+    if !text.is_empty() {
+        out.push_str(text);
+        out.push_str("\n\n");
+    }
 }

@@ -119,7 +119,9 @@ fn pattern(part: &str) -> Option<Regex> {
                     None => ("", inside.as_str()),
                 };
                 let inside = inside.replace('\\', r"\\").replace('[', r"\[");
-                out.push_str(&format!("[{not}{inside}]"));
+                for part in ["[", not, &inside, "]"] {
+                    out.push_str(part);
+                }
             }
             c => out.push_str(&regex::escape(c.encode_utf8(&mut [0; 4]))),
         }
