@@ -9,6 +9,7 @@ mod board;
 mod chunk;
 mod clean;
 mod command;
+mod conversation;
 mod error;
 mod ids;
 mod message;
@@ -29,6 +30,11 @@ pub use chunk::{
 };
 pub use clean::{clean, clean_line, shorten};
 pub use command::{Changed, Command};
+pub(crate) use conversation::{attempts_from_json, attempts_to_json};
+pub use conversation::{
+    Change, Conversation, ConversationId, Facts, Found, Hit, KeptError, KeptMessage, MessageId,
+    MessageState, Page, Piece, Summary, title_of,
+};
 pub use error::{Attempt, Error, ErrorKind, Health, Outcome};
 pub use ids::{InstanceName, ProviderType, RequestId, RouteName};
 pub use message::{Content, Message, Part, Role, ToolArguments, ToolCall};

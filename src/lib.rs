@@ -74,6 +74,8 @@ pub mod provider;
 pub mod sim;
 #[cfg(feature = "cli")]
 pub mod simulate;
+#[cfg(feature = "store")]
+pub mod store;
 pub mod wire;
 
 pub use base::{
