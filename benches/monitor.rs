@@ -93,7 +93,7 @@ fn main() {
                     &attempt.instance,
                     sample.provider_type.unwrap(),
                 );
-                monitor.attempt_end(attempt, at(number));
+                monitor.attempt_end(attempt, sample.provider_type.unwrap(), at(number));
                 monitor.record(sample, at(number));
             },
         );
@@ -117,7 +117,7 @@ fn main() {
             &attempt.instance,
             sample.provider_type.unwrap(),
         );
-        monitor.attempt_end(attempt, at(number as u32));
+        monitor.attempt_end(attempt, sample.provider_type.unwrap(), at(number as u32));
         monitor.record(sample, at(number as u32));
     }
     println!(
@@ -152,7 +152,7 @@ fn main() {
         for attempt in &mut sample.attempts {
             attempt.instance = names[0].clone();
             monitor.attempt_begin(sample.request, &names[0], ProviderType::OpenAi);
-            monitor.attempt_end(attempt, now);
+            monitor.attempt_end(attempt, sample.provider_type.unwrap(), now);
         }
         monitor.record(&sample, now);
     }

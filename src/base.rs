@@ -11,6 +11,7 @@ mod clean;
 mod command;
 mod conversation;
 mod error;
+mod figures;
 mod ids;
 mod message;
 mod metrics;
@@ -36,6 +37,7 @@ pub use conversation::{
     MessageState, Page, Piece, Summary, title_of,
 };
 pub use error::{Attempt, Error, ErrorKind, Health, Outcome};
+pub use figures::{AttemptFigures, Distribution, Figures, Measure, OTHER_MODEL, RequestFigures};
 pub use ids::{InstanceName, ProviderType, RequestId, RouteName};
 pub use message::{Content, Message, Part, Role, ToolArguments, ToolCall};
 pub use metrics::{ErrorNote, Failure, FailureGroup, Failures, LlmMetrics, Percentiles, Scope};

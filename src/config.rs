@@ -14,6 +14,8 @@ mod example;
 mod findings;
 mod instance;
 mod key;
+#[cfg(feature = "console")]
+mod keys;
 mod load;
 mod models;
 mod names;

@@ -4,7 +4,7 @@
 //! and effects; the loop carries the effects out and draws when something is different.
 //!
 //! ```text
-//! action event effect frame theme terminal <- keymap state <- app <- view <- run
+//! action event effect words theme terminal <- keymap state <- app <- view <- run
 //! ```
 //! State and app know no theme, no view, no terminal and no clock: times come in with the events.
 
@@ -25,6 +25,7 @@ mod tests;
 pub mod text;
 pub mod theme;
 pub mod view;
+mod words;
 
 use std::panic::AssertUnwindSafe;
 use std::path::PathBuf;
@@ -33,7 +34,9 @@ use futures_util::FutureExt;
 use ratatui::crossterm::event::EventStream;
 use tokio::time::Instant;
 
+pub use keymap::{KeyProblem, KeySettings, Keys, check_keys, key_actions, key_contexts};
 pub use settings::Settings;
+pub use words::LangChoice;
 
 use self::app::App;
 use self::run::Face;
@@ -107,6 +110,7 @@ pub async fn start(deck: Deck, settings: Settings, context: Context) -> Result<E
         }
         theme = Theme::choose_in(settings.theme.as_deref(), &context.theme_dirs, &env)?;
     }
+    words::speak(settings.lang.resolve(|name| std::env::var(name).ok()));
     let face = Face {
         app: App::new(&settings, context, deck.board(), Instant::now()),
         screen: Screen::new(theme, settings.ascii),

@@ -9,8 +9,8 @@ use futures_util::future::BoxFuture;
 use tokio::sync::broadcast;
 
 use crate::base::{
-    Board, Changed, ChatRequest, ChatStream, Command, DeckEvent, Error, Failures, LlmMetrics,
-    Sample, Scope, Series,
+    Board, Changed, ChatRequest, ChatStream, Command, DeckEvent, Error, Failures, Figures,
+    LlmMetrics, Sample, Scope, Series,
 };
 
 /// What stands behind a [`Deck`].
@@ -27,6 +27,10 @@ pub trait DeckSource: Send + Sync {
     fn requests(&self, limit: usize) -> Vec<Arc<Sample>>;
     /// Returns the last failures, at most `limit`, and all groups of alike ones.
     fn failures(&self, limit: usize) -> Failures;
+    /// Returns figures since the start by label set, for exporters; none from a source that keeps none.
+    fn figures(&self) -> Figures {
+        Figures::default()
+    }
     /// Hears what happens from now on.
     fn subscribe(&self) -> broadcast::Receiver<DeckEvent>;
     /// Gives a command.

@@ -63,6 +63,7 @@ pub mod config;
 pub mod console;
 pub mod deck;
 pub mod driver;
+pub mod export;
 pub mod limit;
 #[cfg(feature = "cli")]
 pub mod logging;

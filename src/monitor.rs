@@ -32,6 +32,7 @@ pub mod alerts;
 mod book;
 mod failures;
 mod histogram;
+mod ledger;
 mod packed;
 mod running;
 mod sample;
@@ -50,12 +51,13 @@ use parking_lot::Mutex;
 use tokio::time::Instant;
 
 use crate::base::{
-    Attempt, Failures, InstanceName, LlmMetrics, Outcome, ProviderType, RequestId, RouteName,
-    Sample, Scope, Series,
+    Attempt, Failures, Figures, InstanceName, LlmMetrics, Outcome, ProviderType, RequestId,
+    RouteName, Sample, Scope, Series,
 };
 use alerts::Alerts;
 use book::{Book, Moment, Noted};
 use failures::{FailureLog, tidy, what_failed};
+use ledger::Ledger;
 use running::Runnings;
 use shelf::Shelf;
 use timeline::Cut;
@@ -74,6 +76,7 @@ pub struct LlmMonitor {
     routes: Shelf<RouteName>,
     instances: Shelf<InstanceName>,
     running: Runnings,
+    ledger: Ledger,
     failures: Mutex<FailureLog>,
     slow: alerts::Slow,
     alerts: Mutex<Alerts>,
@@ -89,6 +92,7 @@ impl LlmMonitor {
             routes: Shelf::new(),
             instances: Shelf::new(),
             running: Runnings::default(),
+            ledger: Ledger::default(),
             failures: Mutex::new(FailureLog::new(settings.error_ring, settings.error_groups)),
             slow: settings.alerts.slow.clone(),
             alerts: Mutex::new(Alerts::new(settings.alerts.clone())),
@@ -120,7 +124,8 @@ impl LlmMonitor {
     }
 
     /// Counts an attempt that has ended for its instance, at once, whatever becomes of the request.
-    pub fn attempt_end(&self, attempt: &Attempt, now: Instant) {
+    pub fn attempt_end(&self, attempt: &Attempt, provider_type: ProviderType, now: Instant) {
+        self.ledger.attempt(attempt, provider_type);
         let (tally, timings) = sample::of_attempt(attempt);
         let at = self.moment(now);
         let book = self.instances.open(&attempt.instance);
@@ -184,6 +189,7 @@ impl LlmMonitor {
         });
         let (mut tally, timings) = sample.of_request(&self.slow);
         tally.streamed_tokens = correction;
+        self.ledger.request(sample, tally.unpriced > 0);
         let end = |book: &Mutex<Book>, leaves: bool| {
             let mut book = book.lock();
             if leaves {
@@ -279,6 +285,11 @@ impl LlmMonitor {
         self.failures.lock().report(limit, now)
     }
 
+    /// Returns figures since the start by label set, for exporters.
+    pub fn figures(&self) -> Figures {
+        self.ledger.figures()
+    }
+
     /// Returns the memory that all of it holds, nearly.
     pub fn memory_bytes(&self) -> usize {
         let types = self.types.iter().map(|book| book.lock().memory_bytes());
@@ -288,6 +299,7 @@ impl LlmMonitor {
             + self.instances.memory_bytes()
             + self.failures.lock().memory_bytes()
             + self.running.memory_bytes()
+            + self.ledger.memory_bytes()
             + self.alerts.lock().memory_bytes()
     }
 

@@ -23,6 +23,10 @@ pub struct Cli {
     #[arg(long, global = true, value_name = "LEVEL")]
     pub log_level: Option<String>,
 
+    /// Speak this language in the console: en, zh, or auto for what the environment says
+    #[arg(long, global = true, value_name = "LANG")]
+    pub lang: Option<String>,
+
     /// What to do; the console opens without one
     #[command(subcommand)]
     pub command: Option<Command>,
@@ -34,6 +38,7 @@ impl Cli {
         Flags {
             config: self.config.clone(),
             log_level: self.log_level.clone(),
+            lang: self.lang.clone(),
         }
     }
 }

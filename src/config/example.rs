@@ -166,6 +166,7 @@ mod tests {
                     || line.starts_with(&format!("{key}."))
                     || line.contains(&format!(" {key} = "))
                     || line.trim_end_matches(']').ends_with(&format!(".{key}"))
+                    || line.contains(&format!(".{key}."))
             });
             assert!(has_key, "the example does not show '{key}'");
         }

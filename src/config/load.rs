@@ -10,12 +10,16 @@ use super::env::Env;
 use super::findings::Findings;
 use super::instance::{self, Instance};
 use super::key::{self, KeySource};
+#[cfg(feature = "console")]
+use super::keys;
 use super::names::Names;
 use super::overlay;
 use super::persona::{self, Persona};
 use super::price;
 use super::problem::{Place, Problems};
 use super::route;
+#[cfg(feature = "console")]
+use super::rule;
 use super::table::Table;
 #[cfg(feature = "console")]
 use crate::console;
@@ -30,6 +34,8 @@ pub struct Flags {
     pub config: Option<PathBuf>,
     /// What to log.
     pub log_level: Option<String>,
+    /// The language of the console: `en`, `zh` or `auto`.
+    pub lang: Option<String>,
 }
 
 /// Everything that is configured, checked.
@@ -162,8 +168,17 @@ fn read(file: &mut Table<'_>, env: &Env, flags: &Flags, findings: &mut Findings)
     let prices = price::read(file, findings);
     #[cfg(feature = "console")]
     let console = {
-        let mut console: console::Settings =
-            overlay::section("console", file, env, findings, |_, _, _| {});
+        let mut console: console::Settings = overlay::section(
+            "console",
+            file,
+            env,
+            findings,
+            |console, table, findings| {
+                keys::read(console, table, findings);
+            },
+        );
+        console_lang(&mut console, flags, findings);
+        keys::check(&console, findings);
         checks::console(&mut console, file.document().path(), env, findings);
         console
     };
@@ -223,6 +238,22 @@ fn log_level(log: &mut logging::Settings, env: &Env, flags: &Flags, findings: &m
         findings
             .origins
             .insert(KEY.to_owned(), Place::Flag("--log-level".to_owned()));
+    }
+}
+
+#[cfg(feature = "console")]
+fn console_lang(console: &mut console::Settings, flags: &Flags, findings: &mut Findings) {
+    const KEY: &str = "console.lang";
+    let Some(lang) = &flags.lang else { return };
+    findings
+        .origins
+        .insert(KEY.to_owned(), Place::Flag("--lang".to_owned()));
+    match overlay::with_text(console, "lang", lang) {
+        Ok(changed) => *console = changed,
+        Err(error) => {
+            let place = Place::Flag("--lang".to_owned());
+            findings.push(rule::explain(error.message(), place, KEY).with_value(lang));
+        }
     }
 }
 

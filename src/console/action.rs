@@ -11,6 +11,7 @@ pub(crate) enum Action {
     Suspend,
     Redraw,
     Help,
+    Palette,
     FocusNext,
     FocusPrevious,
     FocusChat,
@@ -63,6 +64,18 @@ pub(crate) enum Action {
 }
 
 impl Action {
+    /// Returns its name in the config, such as `focus_next`.
+    pub(crate) fn name(self) -> String {
+        let mut name = String::new();
+        for c in format!("{self:?}").chars() {
+            if c.is_uppercase() && !name.is_empty() {
+                name.push('_');
+            }
+            name.extend(c.to_lowercase());
+        }
+        name
+    }
+
     /// Says in a few words what it does, for the footer.
     pub(crate) const fn hint(self) -> &'static str {
         match self {
@@ -72,6 +85,7 @@ impl Action {
             Self::Suspend => "suspend",
             Self::Redraw => "redraw",
             Self::Help => "help",
+            Self::Palette => "commands",
             Self::FocusNext => "next pane",
             Self::FocusPrevious => "previous pane",
             Self::FocusChat => "chat",
@@ -125,7 +139,8 @@ impl Action {
             Self::QuitWhenEmpty => "quit, when the prompt is empty",
             Self::Suspend => "suspend; 'fg' comes back",
             Self::Redraw => "draw the whole screen again",
-            Self::Help => "open or close this help",
+            Self::Help => "open or close the help",
+            Self::Palette => "find a command by its name",
             Self::FocusNext => "next pane",
             Self::FocusPrevious => "previous pane",
             Self::FocusChat => "go to the chat",

@@ -3,6 +3,7 @@
 mod chat;
 mod keys;
 mod mouse;
+mod palette;
 mod pool;
 
 use std::sync::Arc;
@@ -114,7 +115,8 @@ impl App {
             focus: Focus::default(),
             dialog: None,
             toast: None,
-            keymap: Keymap::default(),
+            // What is wrong with them was said when the config was read.
+            keymap: Keymap::with(&settings.keys).0,
             context,
             zoomed: false,
             show_reasoning: false,
@@ -197,6 +199,7 @@ impl App {
             Some(Dialog::Help { .. }) => keymap::Context::Help,
             Some(Dialog::Confirm(_)) => keymap::Context::Confirm,
             Some(Dialog::Choose(_)) => keymap::Context::Choose,
+            Some(Dialog::Palette(_)) => keymap::Context::Palette,
             None => self.focus_context(),
         }
     }
@@ -284,6 +287,10 @@ impl App {
     }
 
     fn paste(&mut self, text: &str) {
+        if let Some(Dialog::Palette(palette)) = &mut self.dialog {
+            palette.push(text.lines().next().unwrap_or_default());
+            return;
+        }
         if self.dialog.is_none() {
             self.focus = Focus::Prompt;
             let left_out = self.composer.insert_str(text);

@@ -1,8 +1,10 @@
 //! The one table of keys. Looking up, the footer's hints and the help are three readings of it.
 
 mod chord;
+mod remap;
 
 pub(crate) use chord::Chord;
+pub use remap::{KeyProblem, KeySettings, Keys, check_keys, key_actions, key_contexts};
 
 use ratatui::crossterm::event::KeyEvent;
 
@@ -29,9 +31,69 @@ pub(crate) enum Context {
     Confirm,
     /// While a list waits for a choice.
     Choose,
+    /// While the palette is open.
+    Palette,
 }
 
 impl Context {
+    /// Every context, in the order of [`Context::NAMES`].
+    const ALL: [Self; 10] = [
+        Self::Global,
+        Self::Prompt,
+        Self::Browse,
+        Self::Transcript,
+        Self::Pool,
+        Self::Metrics,
+        Self::Help,
+        Self::Confirm,
+        Self::Choose,
+        Self::Palette,
+    ];
+
+    /// What they are called in the config.
+    const NAMES: [&'static str; Self::ALL.len()] = [
+        "global",
+        "prompt",
+        "browse",
+        "transcript",
+        "pool",
+        "metrics",
+        "help",
+        "confirm",
+        "choose",
+        "palette",
+    ];
+
+    /// Finds a context by its name in the config.
+    fn named(name: &str) -> Option<Self> {
+        let index = Self::NAMES.iter().position(|known| *known == name)?;
+        Some(Self::ALL[index])
+    }
+
+    /// Returns its name in the config.
+    fn name(self) -> &'static str {
+        let index = Self::ALL.iter().position(|context| *context == self);
+        Self::NAMES[index.unwrap_or(0)]
+    }
+
+    /// Tells whether a letter alone is text there.
+    const fn takes_text(self) -> bool {
+        matches!(self, Self::Prompt | Self::Palette)
+    }
+
+    /// Tells whether it is a dialog, whose keys mean nothing outside of it.
+    pub(crate) const fn is_dialog(self) -> bool {
+        match self {
+            Self::Help | Self::Confirm | Self::Choose | Self::Palette => true,
+            Self::Global
+            | Self::Prompt
+            | Self::Browse
+            | Self::Transcript
+            | Self::Pool
+            | Self::Metrics => false,
+        }
+    }
+
     /// Returns the heading of its part of the help.
     pub(crate) const fn title(self) -> &'static str {
         match self {
@@ -44,6 +106,7 @@ impl Context {
             Self::Help => "In the help",
             Self::Confirm => "In a question",
             Self::Choose => "In a list",
+            Self::Palette => "In the palette",
         }
     }
 
@@ -59,6 +122,7 @@ impl Context {
             Self::Help => &[Self::Help],
             Self::Confirm => &[Self::Confirm],
             Self::Choose => &[Self::Choose],
+            Self::Palette => &[Self::Palette],
         }
     }
 
@@ -81,7 +145,7 @@ impl Context {
 }
 
 /// Whether the footer mentions a row.
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Footer {
     Yes,
     No,
@@ -151,6 +215,7 @@ const TABLE: &[(Context, &str, Action, Footer)] = &[
     (Context::Browse, "z", Action::Zoom, Yes),
     (Context::Browse, "f", Action::Freeze, No),
     (Context::Browse, "m", Action::Mouse, No),
+    (Context::Browse, ":", Action::Palette, No),
     (Context::Browse, "?", Action::Help, Yes),
     (Context::Browse, "q", Action::Quit, Yes),
     (Context::Global, "tab", Action::FocusNext, Yes),
@@ -165,6 +230,7 @@ const TABLE: &[(Context, &str, Action, Footer)] = &[
     (Context::Global, "alt-m", Action::Mouse, No),
     (Context::Global, "ctrl-l", Action::Redraw, No),
     (Context::Global, "ctrl-z", Action::Suspend, No),
+    (Context::Global, "ctrl-p", Action::Palette, Yes),
     (Context::Global, "f1", Action::Help, Yes),
     (Context::Help, "esc ? q f1 enter", Action::Back, Yes),
     (Context::Help, "j down", Action::ScrollDown, Yes),
@@ -185,6 +251,18 @@ const TABLE: &[(Context, &str, Action, Footer)] = &[
     (Context::Choose, "G end", Action::Bottom, No),
     (Context::Choose, "esc q", Action::Back, Yes),
     (Context::Choose, "ctrl-c", Action::Interrupt, No),
+    (Context::Palette, "enter", Action::Choose, Yes),
+    (Context::Palette, "down ctrl-n tab", Action::ScrollDown, Yes),
+    (
+        Context::Palette,
+        "up ctrl-p shift-tab",
+        Action::ScrollUp,
+        No,
+    ),
+    (Context::Palette, "pagedown", Action::PageDown, No),
+    (Context::Palette, "pageup", Action::PageUp, No),
+    (Context::Palette, "esc", Action::Back, Yes),
+    (Context::Palette, "ctrl-c", Action::Interrupt, No),
 ];
 
 /// One row of the table, its keys read.
@@ -210,6 +288,18 @@ pub(crate) struct HelpLine {
     pub(crate) about: &'static str,
 }
 
+/// One action as the palette lists it.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Listed {
+    /// Where it works.
+    pub(crate) context: Context,
+    pub(crate) action: Action,
+    /// All its keys, as people write them.
+    pub(crate) keys: Vec<String>,
+    /// The first of them.
+    pub(crate) chord: Option<Chord>,
+}
+
 impl Default for Keymap {
     fn default() -> Self {
         let rows = TABLE
@@ -226,6 +316,41 @@ impl Default for Keymap {
 }
 
 impl Keymap {
+    /// Returns every action that can be called by name, with the keys that do it: those of the focused context first,
+    /// each action once, dialogs left out.
+    pub(crate) fn all(&self, focused: Context) -> Vec<Listed> {
+        let mut listed: Vec<Listed> = Vec::new();
+        let rest = Context::ALL
+            .into_iter()
+            .filter(|context| !context.is_dialog());
+        for context in focused.chain().iter().copied().chain(rest) {
+            for row in self.rows.iter().filter(|row| row.context == context) {
+                if listed.iter().any(|known| known.action == row.action) {
+                    continue;
+                }
+                listed.push(Listed {
+                    context,
+                    action: row.action,
+                    keys: row.chords.iter().map(Chord::to_string).collect(),
+                    chord: row.chords.first().copied(),
+                });
+            }
+        }
+        listed
+    }
+
+    /// Returns every action that stands in the table, for tests of the words.
+    #[cfg(test)]
+    pub(crate) fn everything(&self) -> impl Iterator<Item = Action> {
+        self.rows.iter().map(|row| row.action)
+    }
+
+    /// Returns every context, for tests of the words.
+    #[cfg(test)]
+    pub(crate) fn contexts() -> impl Iterator<Item = Context> {
+        Context::ALL.into_iter()
+    }
+
     /// Finds what a key does in a context.
     pub(crate) fn action(&self, context: Context, key: KeyEvent) -> Option<Action> {
         let chord = Chord::of(key);

@@ -2,6 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::keymap::KeySettings;
+use super::words::LangChoice;
+
 /// How the console looks and behaves.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -18,6 +21,10 @@ pub struct Settings {
     pub history_turns: usize,
     /// Whether terminals that can are asked to report keys exactly (Shift-Enter).
     pub keyboard_enhancement: bool,
+    /// The language of the interface.
+    pub lang: LangChoice,
+    /// Keys by context and action, laid over the usual ones.
+    pub keys: KeySettings,
 }
 
 impl Default for Settings {
@@ -29,6 +36,8 @@ impl Default for Settings {
             frames_per_second: 12,
             history_turns: 30,
             keyboard_enhancement: true,
+            lang: LangChoice::Auto,
+            keys: KeySettings::new(),
         }
     }
 }

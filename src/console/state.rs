@@ -5,6 +5,7 @@ pub(crate) mod dialog;
 pub(crate) mod focus;
 pub(crate) mod incoming;
 pub(crate) mod metrics;
+pub(crate) mod palette;
 pub(crate) mod pool;
 pub(crate) mod reply;
 pub(crate) mod scroll;

@@ -5,5 +5,6 @@ mod fake;
 mod harness;
 mod life;
 mod metrics;
+mod palette;
 mod pool;
 mod screens;

@@ -11,6 +11,7 @@ pub mod highlight;
 mod layout;
 pub mod markdown;
 mod metrics;
+mod palette;
 mod pool;
 pub mod spark;
 mod state_word;
@@ -75,6 +76,7 @@ impl Screen {
                 dialog::confirm(frame, area, question, &app.keymap, &self.look());
             }
             Some(Dialog::Choose(list)) => dialog::choose(frame, area, list, &self.look()),
+            Some(Dialog::Palette(found)) => palette::draw(frame, area, found, &self.look()),
             None => {}
         }
         if self.symbols.ascii {

@@ -7,8 +7,8 @@ use futures_util::future::BoxFuture;
 use tokio::sync::broadcast;
 
 use crate::base::{
-    Board, Changed, ChatRequest, ChatStream, Command, DeckEvent, Error, Failures, LlmMetrics,
-    Sample, Scope, Series,
+    Board, Changed, ChatRequest, ChatStream, Command, DeckEvent, Error, Failures, Figures,
+    LlmMetrics, Sample, Scope, Series,
 };
 use crate::driver::LlmModelDriver;
 
@@ -37,6 +37,10 @@ impl DeckSource for LlmModelDriver {
 
     fn failures(&self, limit: usize) -> Failures {
         Self::failures(self, limit)
+    }
+
+    fn figures(&self) -> Figures {
+        self.monitor().figures()
     }
 
     fn subscribe(&self) -> broadcast::Receiver<DeckEvent> {

@@ -155,7 +155,7 @@ impl Running {
         self.record.total = self.begun.elapsed();
         self.shared
             .monitor
-            .attempt_end(&self.record, Instant::now());
+            .attempt_end(&self.record, self.provider_type, Instant::now());
         self.shared.tell(|| crate::base::DeckEvent::AttemptEnded {
             id: self.request_id,
             attempt: self.record.clone(),

@@ -43,7 +43,7 @@ fn tell(monitor: &LlmMonitor, sample: &Sample, now: Instant) {
     for attempt in &sample.attempts {
         let provider_type = sample.provider_type.unwrap();
         monitor.attempt_begin(sample.request, &attempt.instance, provider_type);
-        monitor.attempt_end(attempt, now);
+        monitor.attempt_end(attempt, provider_type, now);
     }
     monitor.record(sample, now);
 }
@@ -163,13 +163,18 @@ async fn a_failover_takes_the_running_request_along_to_the_other_type() {
     assert_eq!((in_flight(&openai), in_flight(&instance("a"))), (1, 1));
     monitor.attempt_end(
         &attempt("a", Outcome::Failure(ErrorKind::Network), 1.0),
+        ProviderType::OpenAi,
         start,
     );
     assert_eq!((in_flight(&openai), in_flight(&instance("a"))), (1, 0));
     monitor.attempt_begin(request, &"b".into(), ProviderType::Ollama);
     assert_eq!((in_flight(&openai), in_flight(&ollama)), (0, 1));
     assert_eq!(in_flight(&instance("b")), 1);
-    monitor.attempt_end(&attempt("b", Outcome::Success, 1.0), start);
+    monitor.attempt_end(
+        &attempt("b", Outcome::Success, 1.0),
+        ProviderType::Ollama,
+        start,
+    );
     let mut sample = answered(1, "b", 2.0);
     sample.provider_type = Some(ProviderType::Ollama);
     monitor.record(&sample, start);
@@ -196,7 +201,11 @@ async fn a_failed_attempt_shows_at_its_instance_before_the_request_ends() {
     let (monitor, start) = monitor();
     monitor.begin(RequestId(1), None);
     monitor.attempt_begin(RequestId(1), &"a".into(), ProviderType::OpenAi);
-    monitor.attempt_end(&attempt("a", Outcome::Failure(ErrorKind::Auth), 0.1), start);
+    monitor.attempt_end(
+        &attempt("a", Outcome::Failure(ErrorKind::Auth), 0.1),
+        ProviderType::OpenAi,
+        start,
+    );
     assert_eq!(monitor.metrics(&instance("a"), start).failed_requests, 1);
     assert_eq!(monitor.metrics(&Scope::All, start).failed_requests, 0);
 }
@@ -223,7 +232,7 @@ async fn tokens_count_as_they_arrive_and_are_corrected_at_the_end() {
         completion_tokens: Some(180),
         ..Usage::default()
     });
-    monitor.attempt_end(&sample.attempts[0], at(12.0));
+    monitor.attempt_end(&sample.attempts[0], ProviderType::OpenAi, at(12.0));
     monitor.record(&sample, at(12.0));
     assert_eq!(rate(12.0), 15.0, "180 tokens in twelve seconds");
     let scopes = [Scope::All, Scope::Type(ProviderType::OpenAi), instance("a")];

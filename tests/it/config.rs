@@ -153,6 +153,7 @@ fn later_layers_win() {
     let flags = Flags {
         config: Some(path),
         log_level: Some("error".to_owned()),
+        ..Flags::default()
     };
     let config = config::load(&env, &flags).unwrap();
     assert_eq!(config.pool.deadline.as_secs(), 9);
@@ -173,6 +174,7 @@ fn a_wrong_variable_or_flag_is_told_by_its_name() {
         let flags = Flags {
             config: Some(folder("valid/empty.toml")),
             log_level: level.map(str::to_owned),
+            ..Flags::default()
         };
         let problems = config::load(&Env::of(pairs.iter().copied()), &flags).unwrap_err();
         problems

@@ -18,6 +18,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
         &["base", "limit", "monitor", "pool", "prices", "provider"],
     ),
     ("deck", &["base", "driver"]),
+    ("export", &["base", "deck", "provider"]),
     ("sim", &["base", "wire"]),
     // Of the pool it uses the names of the strategies.
     ("console", &["base", "deck", "pool"]),
@@ -33,7 +34,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     (
         "cli",
         &[
-            "base", "config", "console", "deck", "driver", "limit", "logging", "monitor", "pool",
+            "base", "config", "console", "deck", "driver", "export", "limit", "logging", "monitor", "pool",
             "provider", "sim", "simulate", "wire",
         ],
     ),

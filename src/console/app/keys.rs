@@ -22,6 +22,7 @@ impl App {
             }
             None => {
                 self.quit_armed = None;
+                self.type_into_palette(key);
                 if self.dialog.is_none() && self.focus == Focus::Prompt {
                     self.composer.input(&key);
                 }
@@ -30,7 +31,7 @@ impl App {
         }
     }
 
-    fn act(&mut self, action: Action, key: KeyEvent) -> Vec<Effect> {
+    pub(super) fn act(&mut self, action: Action, key: KeyEvent) -> Vec<Effect> {
         if self.dialog.is_some() {
             return self.act_in_dialog(action);
         }
@@ -46,6 +47,7 @@ impl App {
             }
             Action::Suspend => return vec![Effect::Suspend],
             Action::Redraw => return vec![Effect::Redraw],
+            Action::Palette => self.open_palette(),
             Action::Help => self.dialog = Some(Dialog::Help { top: 0 }),
             Action::FocusNext => self.focus = self.focus.next(),
             Action::FocusPrevious => self.focus = self.focus.previous(),
@@ -172,6 +174,14 @@ impl App {
                 };
             }
             Dialog::Confirm(_) => {}
+            Dialog::Palette(palette) => match action {
+                Action::ScrollUp => palette.step(-1),
+                Action::ScrollDown => palette.step(1),
+                Action::PageUp => palette.step(-10),
+                Action::PageDown => palette.step(10),
+                Action::Choose => return self.call_chosen(),
+                _ => {}
+            },
             Dialog::Choose(list) => match action {
                 Action::ScrollUp => list.step(-1),
                 Action::ScrollDown => list.step(1),

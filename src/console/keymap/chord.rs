@@ -37,54 +37,64 @@ impl Chord {
         Self { code, modifiers }
     }
 
+    /// Tells whether it writes something where text goes.
+    pub(crate) fn is_text(self) -> bool {
+        let plain = !self
+            .modifiers
+            .intersects(KeyModifiers::CONTROL | KeyModifiers::ALT);
+        plain && matches!(self.code, KeyCode::Char(_))
+    }
+
     /// Makes the event that a terminal would send for it.
-    #[cfg(test)]
     pub(crate) fn event(self) -> KeyEvent {
         KeyEvent::new(self.code, self.modifiers)
     }
 
-    /// Reads a key as written in the table.
+    /// Reads a key as written in the table, in a config, or on the screen.
     pub(crate) fn parse(written: &str) -> Option<Self> {
+        const MODIFIERS: [(&str, KeyModifiers); 3] = [
+            ("ctrl-", KeyModifiers::CONTROL),
+            ("alt-", KeyModifiers::ALT),
+            ("shift-", KeyModifiers::SHIFT),
+        ];
         let mut modifiers = KeyModifiers::NONE;
         let mut rest = written;
-        loop {
-            let (modifier, after) = if let Some(after) = rest.strip_prefix("ctrl-") {
-                (KeyModifiers::CONTROL, after)
-            } else if let Some(after) = rest.strip_prefix("alt-") {
-                (KeyModifiers::ALT, after)
-            } else if let Some(after) = rest.strip_prefix("shift-") {
-                (KeyModifiers::SHIFT, after)
-            } else {
-                break;
-            };
+        while let Some((word, modifier)) = MODIFIERS.into_iter().find(|(word, _)| {
+            let start = rest.get(..word.len());
+            rest.len() > word.len() && start.is_some_and(|start| start.eq_ignore_ascii_case(word))
+        }) {
             modifiers |= modifier;
-            rest = after;
+            rest = &rest[word.len()..];
         }
-        let code = match rest {
+        let code = match rest.to_lowercase().as_str() {
             "enter" => KeyCode::Enter,
             "esc" => KeyCode::Esc,
             "tab" => KeyCode::Tab,
             "space" => KeyCode::Char(' '),
             "backspace" => KeyCode::Backspace,
             "delete" => KeyCode::Delete,
-            "up" => KeyCode::Up,
-            "down" => KeyCode::Down,
-            "left" => KeyCode::Left,
-            "right" => KeyCode::Right,
+            "insert" => KeyCode::Insert,
+            "up" | "↑" => KeyCode::Up,
+            "down" | "↓" => KeyCode::Down,
+            "left" | "←" => KeyCode::Left,
+            "right" | "→" => KeyCode::Right,
             "home" => KeyCode::Home,
             "end" => KeyCode::End,
-            "pageup" => KeyCode::PageUp,
-            "pagedown" => KeyCode::PageDown,
+            "pageup" | "pgup" => KeyCode::PageUp,
+            "pagedown" | "pgdn" => KeyCode::PageDown,
             _ => {
                 let mut chars = rest.chars();
                 match (chars.next()?, chars.next()) {
                     (c, None) => KeyCode::Char(c),
-                    ('f', Some(_)) => KeyCode::F(rest[1..].parse().ok()?),
+                    ('f' | 'F', Some(_)) => {
+                        let number = rest[1..].parse().ok()?;
+                        (1..=24).contains(&number).then_some(KeyCode::F(number))?
+                    }
                     _ => return None,
                 }
             }
         };
-        Some(Self { code, modifiers })
+        Some(Self::of(KeyEvent::new(code, modifiers)))
     }
 }
 
@@ -139,6 +149,26 @@ mod tests {
             );
         }
         assert_eq!(Chord::parse("nonsense"), None);
+        assert_eq!(Chord::parse("f99"), None);
+        assert_eq!(Chord::parse("ctrl-"), None);
+    }
+
+    #[test]
+    fn what_is_shown_can_be_written() {
+        for shown in [
+            "Ctrl-C",
+            "Shift-Tab",
+            "Alt-1",
+            "G",
+            "F1",
+            "PgUp",
+            "Space",
+            "↑",
+            "Esc",
+        ] {
+            assert_eq!(Chord::parse(shown).unwrap().to_string(), shown);
+        }
+        assert_eq!(Chord::parse("shift-g"), Chord::parse("G"));
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! What lies over the panes and takes all keys: the help, a question, a list.
 
+use super::palette::Palette;
 use crate::base::Command;
 
 /// An open dialog.
@@ -11,6 +12,8 @@ pub(crate) enum Dialog {
     Confirm(Question),
     /// A list of which one is chosen.
     Choose(List),
+    /// Every action by its name.
+    Palette(Palette),
 }
 
 /// A question with yes and no.

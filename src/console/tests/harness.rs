@@ -23,6 +23,7 @@ use crate::console::keymap::Chord;
 use crate::console::run::{Face, Host, Signal, run};
 use crate::console::theme::Theme;
 use crate::console::view::Screen;
+use crate::console::words;
 use crate::console::{Context, ExitReason, Settings};
 use crate::deck::Deck;
 
@@ -56,6 +57,26 @@ impl Harness {
         theme: Theme,
         ascii: bool,
     ) -> Self {
+        let settings = Settings {
+            ascii,
+            ..Settings::default()
+        };
+        Self::start_whole(size, deck, context, theme, settings).await
+    }
+
+    /// Starts a console with settings of its own, in their language.
+    pub(super) async fn start_set(size: (u16, u16), deck: Fake, settings: Settings) -> Self {
+        Self::start_whole(size, deck, Context::default(), Theme::no_color(), settings).await
+    }
+
+    async fn start_whole(
+        size: (u16, u16),
+        deck: Fake,
+        context: Context,
+        theme: Theme,
+        settings: Settings,
+    ) -> Self {
+        words::speak(settings.lang.resolve(|_| None));
         let (input, keys) = mpsc::unbounded_channel();
         let (signals, heard) = mpsc::channel(4);
         let screen = Shown(Arc::new(Mutex::new(Picture {
@@ -64,10 +85,9 @@ impl Harness {
         })));
         let host = Seen::default();
         let source = Deck::new(deck.clone());
-        let settings = Settings::default();
         let face = Face {
             app: App::new(&settings, context, source.board(), Instant::now()),
-            screen: Screen::new(theme, ascii),
+            screen: Screen::new(theme, settings.ascii),
             frames_per_second: settings.frames_per_second,
         };
         let mut terminal = Terminal::new(screen.clone()).expect("a screen in memory");

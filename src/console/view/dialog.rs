@@ -133,7 +133,8 @@ pub(crate) fn choose(frame: &mut Frame<'_>, area: Rect, list: &List, look: &Look
     put(frame, inside, lines);
 }
 
-fn put(frame: &mut Frame<'_>, area: Rect, lines: Vec<Line<'static>>) {
+/// Puts lines below each other, as many as there is room for.
+pub(crate) fn put(frame: &mut Frame<'_>, area: Rect, lines: Vec<Line<'static>>) {
     let buffer = frame.buffer_mut();
     for (row, line) in lines.into_iter().take(usize::from(area.height)).enumerate() {
         let at = Rect {

@@ -10,6 +10,7 @@ use crate::console::app::App;
 use crate::console::state::toast::Tone;
 use crate::console::text;
 use crate::console::theme::Role;
+use crate::console::words::t;
 
 /// Draws the footer.
 pub(crate) fn draw(frame: &mut Frame<'_>, area: Rect, app: &App, look: &Look<'_>) {
@@ -38,6 +39,7 @@ fn hints(app: &App, width: usize, look: &Look<'_>) -> Line<'static> {
     let mut spans = vec![Span::raw(" ")];
     let mut used = 1;
     for (key, hint) in app.keymap.hints(app.key_context()) {
+        let hint = t(hint);
         let needed = text::width(&key) + 1 + text::width(hint) + 2;
         if used + needed > width + 2 {
             continue;

@@ -10,6 +10,7 @@ use super::dialog::window;
 use crate::console::keymap::{Context, Keymap};
 use crate::console::text;
 use crate::console::theme::Role;
+use crate::console::words::{phrase, t};
 
 /// The widest a column of the help gets.
 const WIDEST: u16 = 72;
@@ -33,7 +34,7 @@ pub(crate) fn draw(
     let (left, right) = split(groups, usize::from(columns));
     let lines = left.len().max(right.len());
     let height = (lines as u16 + 2).min(area.height.saturating_sub(2));
-    let inside = window(frame, area, (width, height), "Keys", look);
+    let inside = window(frame, area, (width, height), t("Keys"), look);
     let visible = usize::from(inside.height);
     let top = top.min(lines.saturating_sub(visible));
     let buffer = frame.buffer_mut();
@@ -49,7 +50,8 @@ pub(crate) fn draw(
         }
     }
     if lines > visible {
-        let more = format!(" {}-{} of {lines} ", top + 1, (top + visible).min(lines));
+        let last = (top + visible).min(lines);
+        let more = format!(" {} ", phrase!("{}-{} of {}", top + 1, last, lines));
         let x = inside.right().saturating_sub(text::width(&more) as u16 + 1);
         let at = Rect::new(x, inside.bottom(), text::width(&more) as u16, 1);
         Line::from(look.span(more, Role::Dim)).render(at, buffer);
@@ -59,10 +61,10 @@ pub(crate) fn draw(
 
 fn group(keymap: &Keymap, context: Context, width: usize, look: &Look<'_>) -> Vec<Line<'static>> {
     let keys_width = if width >= 66 { 28 } else { 17 };
-    let mut lines = vec![Line::from(look.span(context.title(), Role::Heading))];
+    let mut lines = vec![Line::from(look.span(t(context.title()), Role::Heading))];
     for line in keymap.help(context) {
         let keys = text::pad(&as_many_as_fit(&line.keys, keys_width), keys_width);
-        let about = text::truncate(line.about, width.saturating_sub(keys_width + 3));
+        let about = text::truncate(t(line.about), width.saturating_sub(keys_width + 3));
         lines.push(Line::from(vec![
             look.span(format!("  {keys} "), Role::Key),
             Span::raw(about.into_owned()),

@@ -3,10 +3,11 @@
 use crate::base::InstanceState;
 use crate::console::text;
 use crate::console::theme::Role;
+use crate::console::words::known;
 
 /// Symbol, words and role of a state.
 pub(crate) fn of(state: &InstanceState, ascii: bool) -> (&'static str, String, Role) {
-    let word = state.word();
+    let word = known(state.word());
     let (symbol, plain, role) = match state {
         InstanceState::On => ("●", "*", Role::Good),
         InstanceState::Failing => ("◐", "!", Role::Warn),

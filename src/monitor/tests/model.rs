@@ -205,7 +205,7 @@ proptest! {
                         total: Duration::from_millis(millis),
                         ..attempt(NAMES[at], outcome, 1.0)
                     };
-                    monitor.attempt_end(&attempt, now);
+                    monitor.attempt_end(&attempt, type_of(at), now);
                     let scope = instance(NAMES[at]);
                     *attempts.entry(scope.clone()).or_default() += 1;
                     log.push((scope, second, outcome, millis));

@@ -1,0 +1,135 @@
+//! The interface's words. The source has them in English; another language has a table beside it.
+//!
+//! ```text
+//! t("queue")                                  one phrase, as it is
+//! phrase!("{} keeps its one permit", name)    a sentence with something in it; `{1}` and `{0}` where the order differs
+//! ```
+//! The language is the console's own: it is set where the console starts and holds in its thread, which the console
+//! never leaves. English costs one look at it; nothing is allocated for a phrase in any language.
+
+mod zh;
+
+use std::cell::Cell;
+use std::collections::HashMap;
+use std::fmt::{Display, Write as _};
+use std::sync::OnceLock;
+
+use serde::{Deserialize, Serialize};
+
+/// A language of the interface.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Lang {
+    /// English.
+    #[default]
+    En,
+    /// Simplified Chinese.
+    Zh,
+}
+
+/// Which language is wanted.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum LangChoice {
+    /// The one that `LC_ALL`, `LC_MESSAGES` or `LANG` name, else English.
+    #[default]
+    Auto,
+    /// English.
+    En,
+    /// Simplified Chinese.
+    Zh,
+}
+
+impl LangChoice {
+    /// Decides by the environment where nothing was chosen.
+    pub fn resolve(self, var: impl Fn(&str) -> Option<String>) -> Lang {
+        match self {
+            Self::En => Lang::En,
+            Self::Zh => Lang::Zh,
+            Self::Auto => {
+                let named = ["LC_ALL", "LC_MESSAGES", "LANG"]
+                    .into_iter()
+                    .find_map(|name| var(name).filter(|value| !value.is_empty()));
+                match named {
+                    Some(name) if name.to_ascii_lowercase().starts_with("zh") => Lang::Zh,
+                    Some(_) | None => Lang::En,
+                }
+            }
+        }
+    }
+}
+
+thread_local! {
+    static LANG: Cell<Lang> = const { Cell::new(Lang::En) };
+}
+
+/// Sets the language of this thread's console.
+pub(crate) fn speak(lang: Lang) {
+    LANG.set(lang);
+}
+
+/// Returns the language of this thread's console.
+pub(crate) fn lang() -> Lang {
+    LANG.get()
+}
+
+/// Returns a phrase in the language that is spoken; in English where the table has none.
+pub(crate) fn t(english: &'static str) -> &'static str {
+    match lang() {
+        Lang::En => english,
+        Lang::Zh => in_chinese(english).unwrap_or(english),
+    }
+}
+
+/// Returns a text from elsewhere (a state's word, an error's hint) in the language that is spoken, if the table has it.
+pub(crate) fn known(text: &str) -> &str {
+    match lang() {
+        Lang::En => text,
+        Lang::Zh => in_chinese(text).unwrap_or(text),
+    }
+}
+
+fn in_chinese(english: &str) -> Option<&'static str> {
+    static TABLE: OnceLock<HashMap<&'static str, &'static str>> = OnceLock::new();
+    let table = TABLE.get_or_init(|| zh::PHRASES.iter().copied().collect());
+    table.get(english).copied()
+}
+
+/// Puts arguments into a template: `{}` takes the next one, `{0}` a certain one.
+pub(crate) fn fill(template: &str, arguments: &[&dyn Display]) -> String {
+    let mut out = String::with_capacity(template.len() + 16);
+    let mut next = 0;
+    let mut rest = template;
+    while let Some((before, after)) = rest.split_once('{') {
+        out.push_str(before);
+        let Some((inside, after)) = after.split_once('}') else {
+            out.push('{');
+            rest = after;
+            continue;
+        };
+        let index = inside.parse().unwrap_or_else(|_| {
+            next += 1;
+            next - 1
+        });
+        if let Some(argument) = arguments.get(index) {
+            // Writing to a String does not fail.
+            let _ = write!(out, "{argument}");
+        }
+        rest = after;
+    }
+    out.push_str(rest);
+    out
+}
+
+/// Makes a sentence with something in it.
+macro_rules! phrase {
+    ($english:literal $(, $argument:expr)* $(,)?) => {
+        $crate::console::words::fill(
+            $crate::console::words::t($english),
+            &[$(&$argument as &dyn ::std::fmt::Display),*],
+        )
+    };
+}
+pub(crate) use phrase;
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,146 @@
+use std::collections::{BTreeSet, HashSet};
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use super::*;
+use crate::base::{ErrorKind, InstanceState};
+use crate::console::keymap::Keymap;
+use crate::pool::StrategyKind;
+
+fn sources(folder: &Path, found: &mut Vec<PathBuf>) {
+    for entry in fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            sources(&path, found);
+        } else if path.extension().is_some_and(|extension| extension == "rs") {
+            found.push(path);
+        }
+    }
+}
+
+/// Finds the phrases in the sources: what stands in `t("...")` and `phrase!("...")`.
+fn phrases_in(code: &str) -> Vec<String> {
+    let call =
+        regex::Regex::new(r#"(?:\bt\(|\bphrase!\(|\bknown\()\s*"((?:[^"\\]|\\.)*)""#).unwrap();
+    call.captures_iter(code)
+        .map(|found| {
+            let joined = regex::Regex::new(r"\\\n\s*").unwrap();
+            let text = joined.replace_all(&found[1], "").into_owned();
+            text.replace("\\\"", "\"").replace("\\n", "\n")
+        })
+        .collect()
+}
+
+/// What is said without standing in a call: the words of enums.
+fn words_of_enums() -> Vec<&'static str> {
+    let mut words = Vec::new();
+    for listed in Keymap::default().everything() {
+        words.push(listed.about());
+        words.push(listed.hint());
+    }
+    for context in Keymap::contexts() {
+        words.push(context.title());
+    }
+    words.extend(ErrorKind::ALL.iter().map(|kind| kind.words()));
+    words.extend(ErrorKind::ALL.iter().map(|kind| kind.hint()));
+    words.extend(StrategyKind::ALL.iter().map(|kind| kind.about()));
+    for state in [
+        InstanceState::On,
+        InstanceState::Failing,
+        InstanceState::Cooling(std::time::Duration::ZERO),
+        InstanceState::Open(std::time::Duration::ZERO),
+        InstanceState::HalfOpen,
+        InstanceState::Held(ErrorKind::Auth),
+        InstanceState::Held(ErrorKind::QuotaExhausted),
+        InstanceState::Held(ErrorKind::Server),
+        InstanceState::Draining,
+        InstanceState::Standby,
+        InstanceState::Off,
+    ] {
+        words.push(state.word());
+    }
+    words
+}
+
+#[test]
+#[ignore = "the words of other parts are added at the end"]
+fn every_phrase_has_a_chinese_one() {
+    let mut files = Vec::new();
+    sources(
+        &Path::new(env!("CARGO_MANIFEST_DIR")).join("src/console"),
+        &mut files,
+    );
+    assert!(files.len() > 50);
+    let mut missing = BTreeSet::new();
+    for path in files {
+        if path.ends_with("words.rs") || path.ends_with("words/tests.rs") {
+            continue;
+        }
+        let code = fs::read_to_string(&path).unwrap();
+        let code = code
+            .split("#[cfg(test)]\nmod tests {")
+            .next()
+            .unwrap_or_default();
+        missing.extend(
+            phrases_in(code)
+                .into_iter()
+                .filter(|phrase| in_chinese(phrase).is_none()),
+        );
+    }
+    missing.extend(
+        words_of_enums()
+            .into_iter()
+            .filter(|word| in_chinese(word).is_none())
+            .map(str::to_owned),
+    );
+    assert!(missing.is_empty(), "without Chinese: {missing:#?}");
+}
+
+#[test]
+fn no_phrase_stands_twice_and_each_keeps_its_places() {
+    let mut seen = HashSet::new();
+    for (english, chinese) in zh::PHRASES {
+        assert!(seen.insert(english), "twice: {english}");
+        let places = |text: &str| text.matches('{').count();
+        assert_eq!(places(english), places(chinese), "{english}: {chinese}");
+        assert!(!chinese.is_empty(), "{english}");
+    }
+}
+
+#[test]
+fn arguments_go_where_the_language_wants_them() {
+    assert_eq!(fill("{} of {}", &[&1, &"b"]), "1 of b");
+    assert_eq!(fill("{1} 中的 {0}", &[&1, &2]), "2 中的 1");
+    assert_eq!(fill("a } b { c", &[&1]), "a } b { c");
+    assert_eq!(fill("{}{}", &[&1]), "1");
+}
+
+#[test]
+fn the_environment_chooses_where_nobody_did() {
+    let lang = |choice: LangChoice, vars: &[(&str, &str)]| {
+        choice.resolve(|name| {
+            let found = vars.iter().find(|(known, _)| *known == name);
+            found.map(|(_, value)| (*value).to_owned())
+        })
+    };
+    assert_eq!(lang(LangChoice::Auto, &[]), Lang::En);
+    assert_eq!(lang(LangChoice::Auto, &[("LANG", "zh_CN.UTF-8")]), Lang::Zh);
+    assert_eq!(
+        lang(
+            LangChoice::Auto,
+            &[("LANG", "zh_CN.UTF-8"), ("LC_ALL", "C")]
+        ),
+        Lang::En
+    );
+    assert_eq!(lang(LangChoice::En, &[("LANG", "zh_CN.UTF-8")]), Lang::En);
+    assert_eq!(lang(LangChoice::Zh, &[]), Lang::Zh);
+}
+
+#[test]
+fn a_language_holds_in_its_thread() {
+    speak(Lang::Zh);
+    assert_eq!(t("Commands"), "命令");
+    let other = std::thread::spawn(|| t("Commands")).join().unwrap();
+    assert_eq!(other, "Commands");
+    speak(Lang::En);
+}

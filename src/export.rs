@@ -1,0 +1,13 @@
+//! Figures for other programs: Prometheus text, and traces and metrics for OpenTelemetry collectors.
+//!
+//! There is one list of metrics ([`metric`]) and one reading of a deck in its terms ([`families`]); the exporters only write
+//! it down. Names and attributes are those of the OpenTelemetry GenAI conventions where these have any; in
+//! Prometheus text they appear in the usual translation (dots become `_`, the unit and `_total` are appended).
+
+mod families;
+pub mod metric;
+mod prometheus;
+
+pub use families::{Family, Labels, Point, Value, families};
+pub use metric::Metric;
+pub use prometheus::{CONTENT_TYPE, prometheus};
