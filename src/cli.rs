@@ -10,12 +10,18 @@ mod config;
 mod embedded;
 #[cfg(feature = "console")]
 mod face;
+#[cfg(feature = "store")]
+mod history;
+#[cfg(feature = "store")]
+mod keep;
 mod object;
 mod question;
 mod report;
 mod run;
 mod simulate;
 mod start;
+#[cfg(feature = "store")]
+mod stats;
 mod style;
 mod table;
 

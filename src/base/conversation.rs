@@ -83,6 +83,13 @@ pub struct KeptMessage {
     pub answer: Option<Box<Facts>>,
 }
 
+impl KeptMessage {
+    /// Tells whether nothing is said in it.
+    pub fn is_empty(&self) -> bool {
+        self.message.content.is_empty() && self.message.tool_calls.is_empty()
+    }
+}
+
 /// A conversation with all its branches.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Conversation {
@@ -171,6 +178,66 @@ impl Conversation {
         path
     }
 
+    /// Returns what goes along with the next question: the branch that is shown, without questions that nobody answered.
+    pub fn context(&self) -> Vec<Message> {
+        let path = self.path();
+        let is_answered = |at: usize| {
+            let next: Option<&&KeptMessage> = path.get(at + 1);
+            next.is_some_and(|next| next.message.role != super::Role::User && !next.is_empty())
+        };
+        let kept = path.iter().enumerate().filter(|(at, said)| {
+            !said.is_empty() && (said.message.role != super::Role::User || is_answered(*at))
+        });
+        kept.map(|(_, said)| said.message.clone()).collect()
+    }
+
+    /// Begins another conversation with the branch that is shown, up to a message.
+    #[must_use]
+    pub fn fork(&self, id: ConversationId, up_to: MessageId, at: Timestamp) -> Self {
+        let mut fork = Self {
+            id,
+            created_at: at,
+            updated_at: at,
+            draft: String::new(),
+            pinned: false,
+            forked_from: Some(self.id),
+            first: None,
+            messages: Vec::new(),
+            ..self.clone()
+        };
+        let mut parent = None;
+        for said in self.path() {
+            let (id, chosen) = (said.id, None);
+            fork.say(KeptMessage {
+                parent,
+                chosen,
+                ..said.clone()
+            });
+            parent = Some(id);
+            if id == up_to {
+                break;
+            }
+        }
+        fork
+    }
+
+    /// Gives all messages other ids, from this one on.
+    pub fn renumber(&mut self, first: MessageId) {
+        let mut next = first;
+        let mut ids = std::collections::HashMap::new();
+        for said in &self.messages {
+            ids.insert(said.id, next);
+            next = next.after();
+        }
+        let other = |id: Option<MessageId>| id.map(|id| ids.get(&id).copied().unwrap_or(id));
+        self.first = other(self.first);
+        for said in &mut self.messages {
+            said.id = other(Some(said.id)).unwrap_or(said.id);
+            said.parent = other(said.parent);
+            said.chosen = other(said.chosen);
+        }
+    }
+
     /// Adds a message and shows it.
     pub fn say(&mut self, message: KeptMessage) {
         self.choose(message.parent, message.id);
@@ -235,6 +302,39 @@ mod tests {
         assert_eq!(shown(&chat), [1, 2, 3]);
         chat.say(said(5, None));
         assert_eq!(shown(&chat), [5]);
+    }
+
+    #[test]
+    fn a_question_that_nobody_answered_does_not_go_along() {
+        let mut chat = Conversation::new(ConversationId(1), Timestamp::UNIX_EPOCH);
+        let answer = |id, parent, text: &str| KeptMessage {
+            message: Message::assistant(text),
+            ..said(id, Some(parent))
+        };
+        chat.say(said(1, None));
+        chat.say(answer(2, 1, ""));
+        chat.say(said(3, Some(2)));
+        chat.say(answer(4, 3, "yes"));
+        chat.say(said(5, Some(4)));
+        let texts = chat
+            .context()
+            .into_iter()
+            .map(|message| message.content.to_text());
+        assert_eq!(texts.collect::<Vec<_>>(), ["3", "yes"]);
+    }
+
+    #[test]
+    fn a_fork_ends_at_its_message_and_has_ids_of_its_own() {
+        let mut chat = Conversation::new(ConversationId(1), Timestamp::UNIX_EPOCH);
+        chat.say(said(1, None));
+        chat.say(said(2, Some(1)));
+        chat.say(said(3, Some(2)));
+        let mut fork = chat.fork(ConversationId(2), MessageId(2), Timestamp::UNIX_EPOCH);
+        assert_eq!(shown(&fork), [1, 2]);
+        fork.renumber(MessageId(70));
+        assert_eq!(shown(&fork), [70, 71]);
+        assert_eq!(fork.forked_from, Some(ConversationId(1)));
+        assert_eq!(shown(&chat), [1, 2, 3]);
     }
 
     #[test]

@@ -27,6 +27,11 @@ pub struct Cli {
     #[arg(long, global = true, value_name = "LANG")]
     pub lang: Option<String>,
 
+    /// Keep nothing of this run: no conversation, no row in the request log
+    #[cfg(feature = "store")]
+    #[arg(long, global = true)]
+    pub private: bool,
+
     /// What to do; the console opens without one
     #[command(subcommand)]
     pub command: Option<Command>,
@@ -60,6 +65,16 @@ pub enum Command {
     },
     /// Compare balancing strategies on a simulated fleet, in virtual time
     Simulate(SimulateArgs),
+    /// List, search, show, export, import or delete conversations that were kept
+    #[cfg(feature = "store")]
+    History {
+        /// What to do with them
+        #[command(subcommand)]
+        command: super::history::HistoryCommand,
+    },
+    /// Show what the request log tells: requests, success, times, tokens, cost
+    #[cfg(feature = "store")]
+    Stats(super::stats::StatsArgs),
 }
 
 /// How the embedded pool is used.
@@ -87,6 +102,11 @@ pub struct ChatArgs {
     /// Ask for this model
     #[arg(long, short, value_name = "NAME")]
     pub model: Option<String>,
+
+    /// Go on with this conversation, or with the last one: the first letters of its id are enough
+    #[cfg(feature = "store")]
+    #[arg(long = "continue", value_name = "ID", num_args = 0..=1, default_missing_value = "")]
+    pub continues: Option<String>,
 
     /// Ask an instance of this provider type: openai, ollama, zhipuai
     #[arg(long = "type", value_name = "TYPE", group = "target")]

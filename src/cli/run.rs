@@ -10,6 +10,8 @@ use super::answer::Screen;
 use super::args::{ChatArgs, CheckArgs, Cli, Command, ConfigCommand};
 #[cfg(feature = "console")]
 use super::face;
+#[cfg(feature = "store")]
+use super::keep::{self, Keeping};
 use super::report::{Failure, warn};
 use super::style::Style;
 use super::{ask, check, config, object, question, simulate, start};
@@ -61,6 +63,18 @@ impl Job<'_> {
             Some(Command::Check(args)) => self.check(*args),
             Some(Command::Chat(args)) => self.chat(args),
             Some(Command::Simulate(args)) => simulate::run(args, self.out, self.err),
+            #[cfg(feature = "store")]
+            Some(Command::History { command }) => {
+                let config = self.load()?;
+                let style = Style::of(&io::stdout(), self.env);
+                let is_terminal = io::stdout().is_terminal();
+                super::history::run(command, &config, self.env, self.out, is_terminal, style)
+            }
+            #[cfg(feature = "store")]
+            Some(Command::Stats(args)) => {
+                let config = self.load()?;
+                super::stats::run(args, &config, self.env, self.out)
+            }
             Some(Command::Demo(args)) => self.console(Some(*args)),
             None => self.console(None),
         }
@@ -74,7 +88,11 @@ impl Job<'_> {
     #[cfg(feature = "console")]
     fn console(&mut self, demo: Option<super::args::DemoArgs>) -> Result<(), Failure> {
         let config = crate::config::load(self.env, &self.cli.flags())?;
-        let opened = face::open(config, demo, self.env, self.err, self.style);
+        #[cfg(feature = "store")]
+        let is_private = self.cli.private;
+        #[cfg(not(feature = "store"))]
+        let is_private = true;
+        let opened = face::open(config, demo, is_private, self.env, self.err, self.style);
         in_runtime(opened)
     }
 
@@ -135,6 +153,12 @@ impl Job<'_> {
 
     fn ask(&mut self, args: &ChatArgs) -> Result<(), Failure> {
         let config = self.load()?;
+        #[cfg(feature = "store")]
+        let mut args = args.clone();
+        #[cfg(feature = "store")]
+        let conversation = keep::Talk::find(&mut args, &config, self.env, self.cli.private)?;
+        #[cfg(feature = "store")]
+        let args = &args;
         let question = {
             let stdin = io::stdin();
             let mut piped = (!stdin.is_terminal()).then(|| stdin.lock());
@@ -143,7 +167,9 @@ impl Job<'_> {
                 piped.as_mut().map(|stdin| stdin as &mut dyn Read),
             )?
         };
-        let request = ask::request(args, question)?;
+        let mut request = ask::request(args, question)?;
+        #[cfg(feature = "store")]
+        let talk = keep::Talk::join(conversation, &mut request);
         in_runtime(async {
             let started = tokio::select! {
                 started = start::start(config, self.env) => started?,
@@ -154,6 +180,8 @@ impl Job<'_> {
                 let note = "no instance is configured, so the embedded pool answers; it only simulates a model";
                 told.push(note.to_owned());
             }
+            #[cfg(feature = "store")]
+            let mut keeping = Keeping::open(&started.config, self.cli.private, self.env, &mut told);
             warn(&told, self.err, self.style)?;
             let mut screen = Screen {
                 out: self.out,
@@ -163,7 +191,16 @@ impl Job<'_> {
                 style: self.style,
             };
             let deck = Deck::from(started.driver);
-            ask::ask(&deck, request, args, &mut screen, interrupted()).await
+            #[cfg(not(feature = "store"))]
+            return ask::ask(deck.chat(request), args, &mut screen, interrupted()).await;
+            #[cfg(feature = "store")]
+            {
+                keeping.follow(&deck);
+                let stream = talk.keep(&keeping, deck.chat(request));
+                let ended = ask::ask(stream, args, &mut screen, interrupted()).await;
+                keep::end(keeping, self.err, self.style).await?;
+                ended
+            }
         })
     }
 

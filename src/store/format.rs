@@ -125,7 +125,9 @@ fn conversation_of(
     now: jiff::Timestamp,
     dice: &mut dyn RngCore,
 ) -> Option<Conversation> {
-    use crate::base::{Content, ConversationId, KeptMessage, MessageId, MessageState, Role, title_of};
+    use crate::base::{
+        Content, ConversationId, KeptMessage, MessageId, MessageState, Role, title_of,
+    };
     let mut dice = dice;
     let now = jiff::Timestamp::from_microsecond(now.as_microsecond()).unwrap_or(now);
     let mut conversation = Conversation::new(ConversationId::new(&mut dice), now);

@@ -138,6 +138,32 @@ impl History {
         read::find(&self.connection, prefix).map_err(|error| self.told(&error))
     }
 
+    /// Returns the conversation in which something was said last.
+    ///
+    /// # Errors
+    /// When it cannot be read.
+    pub fn newest(&self) -> Result<Option<ConversationId>, Error> {
+        read::newest(&self.connection).map_err(|error| self.told(&error))
+    }
+
+    /// Puts in a conversation that comes from elsewhere. When other conversations have its messages' ids, they get new
+    /// ones.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub fn bring(
+        &mut self,
+        mut conversation: Conversation,
+        dice: &mut impl RngCore,
+    ) -> Result<(), Error> {
+        let is_taken = read::has_message_elsewhere(&self.connection, &conversation)
+            .map_err(|error| self.told(&error))?;
+        if is_taken {
+            conversation.renumber(MessageId::new(conversation.created_at, dice));
+        }
+        self.put(&conversation)
+    }
+
     /// Returns the ids of all conversations, oldest first.
     ///
     /// # Errors

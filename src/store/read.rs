@@ -114,6 +114,31 @@ pub(super) fn find(
         .collect()
 }
 
+pub(super) fn newest(connection: &Connection) -> Result<Option<ConversationId>, rusqlite::Error> {
+    connection
+        .prepare_cached(
+            "select id from conversation where deleted is null and first is not null
+             order by updated desc limit 1",
+        )?
+        .query_row([], |row| Ok(ConversationId(row.get(0)?)))
+        .optional()
+}
+
+/// Tells whether another conversation has a message of the same id as one of these.
+pub(super) fn has_message_elsewhere(
+    connection: &Connection,
+    conversation: &Conversation,
+) -> Result<bool, rusqlite::Error> {
+    let mut statement =
+        connection.prepare_cached("select 1 from message where id = ?1 and conversation <> ?2")?;
+    for said in &conversation.messages {
+        if statement.exists([said.id.0, conversation.id.0])? {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
 pub(super) fn ids(connection: &Connection) -> Result<Vec<ConversationId>, rusqlite::Error> {
     connection
         .prepare_cached("select id from conversation where deleted is null order by updated, id")?

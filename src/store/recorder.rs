@@ -1,12 +1,17 @@
 //! Keeps one question and its answer while it streams: what a face does that has no conversation of its own.
 
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use futures_util::Stream;
 use jiff::Timestamp;
 use rand::RngCore;
+use tokio::time::Instant;
 
 use super::owner::Store;
 use crate::base::{
-    Answer, Change, Chunk, Content, Conversation, ConversationId, Error, ErrorKind, Facts,
-    KeptMessage, Message, MessageId, MessageState, Piece, Role,
+    Answer, Change, ChatStream, Chunk, Content, Conversation, ConversationId, Error, ErrorKind,
+    Facts, KeptMessage, Message, MessageId, MessageState, Piece, Role,
 };
 
 /// Keeps a question and its answer.
@@ -70,6 +75,16 @@ impl Recorder {
         }
     }
 
+    /// Keeps all that comes through a stream, and how it ends; one that is dropped was stopped.
+    pub fn tap(self, stream: ChatStream) -> ChatStream {
+        Box::pin(Tap {
+            stream,
+            recorder: Some(self),
+            answer: Answer::default(),
+            began: Instant::now(),
+        })
+    }
+
     /// Keeps a piece.
     pub fn push(&self, chunk: &Chunk) {
         let piece = match chunk {
@@ -109,5 +124,55 @@ impl Recorder {
                 answer: Some(Box::new(Facts::of(response, error))),
             }),
         });
+    }
+}
+
+struct Tap {
+    stream: ChatStream,
+    recorder: Option<Recorder>,
+    answer: Answer,
+    began: Instant,
+}
+
+impl Tap {
+    fn end(&mut self, error: Option<&Error>) {
+        if let Some(recorder) = self.recorder.take() {
+            if error.is_some() {
+                self.answer.so_far_mut().total_time = self.began.elapsed();
+            }
+            recorder.finish(&self.answer, error);
+        }
+    }
+}
+
+impl Stream for Tap {
+    type Item = Result<Chunk, Error>;
+
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        let next = self.stream.as_mut().poll_next(cx);
+        match &next {
+            Poll::Ready(Some(Ok(chunk))) => {
+                if let Some(recorder) = &self.recorder {
+                    recorder.push(chunk);
+                }
+                self.answer.push(chunk);
+                if matches!(chunk, Chunk::Done(_)) {
+                    self.end(None);
+                }
+            }
+            Poll::Ready(Some(Err(error))) => self.end(Some(error)),
+            Poll::Ready(None) => {
+                let message = "the stream ended without saying so";
+                self.end(Some(&Error::protocol("truncated", message)));
+            }
+            Poll::Pending => {}
+        }
+        next
+    }
+}
+
+impl Drop for Tap {
+    fn drop(&mut self) {
+        self.end(Some(&Error::new(ErrorKind::Cancelled, "")));
     }
 }

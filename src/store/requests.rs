@@ -16,7 +16,7 @@ use jiff::Timestamp;
 use parking_lot::Mutex;
 use rusqlite::{Connection, TransactionBehavior};
 use tokio::sync::broadcast::Receiver as Events;
-use tokio::sync::broadcast::error::RecvError;
+use tokio::sync::broadcast::error::{RecvError, TryRecvError};
 use tokio::sync::oneshot;
 use tokio::time::Instant;
 
@@ -180,19 +180,41 @@ impl RequestLog {
         }
     }
 
-    /// Takes all requests of which events tell, until they end.
-    pub async fn follow(self, mut events: Events<DeckEvent>) {
+    /// Takes all requests of which events tell, until they end or `stop` comes true; what has happened until then is
+    /// taken.
+    pub async fn follow(self, mut events: Events<DeckEvent>, stop: impl Future<Output = ()>) {
+        tokio::pin!(stop);
         loop {
-            match events.recv().await {
-                Ok(DeckEvent::RequestEnded { sample }) => self.record(sample),
-                Ok(DeckEvent::Missed { count }) | Err(RecvError::Lagged(count)) => {
-                    // Not all of these were ended requests; how many is not known.
-                    self.waiting.lock().dropped += count;
-                }
-                Ok(_) => {}
+            let event = tokio::select! {
+                event = events.recv() => event,
+                () = &mut stop => break,
+            };
+            match event {
+                Ok(event) => self.heard(event),
+                Err(RecvError::Lagged(count)) => self.missed(count),
                 Err(RecvError::Closed) => return,
             }
         }
+        loop {
+            match events.try_recv() {
+                Ok(event) => self.heard(event),
+                Err(TryRecvError::Lagged(count)) => self.missed(count),
+                Err(TryRecvError::Empty | TryRecvError::Closed) => return,
+            }
+        }
+    }
+
+    fn heard(&self, event: DeckEvent) {
+        match event {
+            DeckEvent::RequestEnded { sample } => self.record(sample),
+            DeckEvent::Missed { count } => self.missed(count),
+            _ => {}
+        }
+    }
+
+    /// Not all that was missed were ended requests; how many is not known.
+    fn missed(&self, events: u64) {
+        self.waiting.lock().dropped += events;
     }
 
     /// Returns how many requests were written, and how many were left out because they came too fast.

@@ -29,6 +29,7 @@ create table conversation(
     deleted integer
 ) strict;
 create index conversation_by_time on conversation(pinned desc, updated desc) where deleted is null;
+create index conversation_by_update on conversation(updated desc) where deleted is null;
 create index conversation_by_age on conversation(updated) where deleted is null and pinned = 0;
 create index conversation_named on conversation(updated desc)
     where deleted is null and (titled = 1 or tags <> '[]');

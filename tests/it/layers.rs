@@ -18,6 +18,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
         &["base", "limit", "monitor", "pool", "prices", "provider"],
     ),
     ("deck", &["base", "driver"]),
+    ("store", &["base"]),
     ("export", &["base", "deck", "provider"]),
     ("sim", &["base", "wire"]),
     // Of the pool it uses the names of the strategies.
@@ -27,7 +28,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
         "config",
         &[
             "base", "limit", "monitor", "pool", "provider", "driver", "console", "logging",
-            "prices", "wire",
+            "prices", "store", "wire",
         ],
     ),
     ("simulate", &["base", "driver", "limit", "pool"]),
@@ -35,7 +36,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
         "cli",
         &[
             "base", "config", "console", "deck", "driver", "export", "limit", "logging", "monitor", "pool",
-            "provider", "sim", "simulate", "wire",
+            "provider", "sim", "simulate", "store", "wire",
         ],
     ),
 ];

@@ -10,5 +10,7 @@ mod config;
 mod console_pty;
 mod driver;
 mod faults;
+#[cfg(feature = "store")]
+mod history;
 mod layers;
 mod support;

@@ -119,7 +119,13 @@ fn figures_by_group_add_up() {
     );
     assert_eq!(by(By::Key), [("team".to_owned(), 100)]);
     assert_eq!(by(By::Type), [("ollama".to_owned(), 100)]);
-    assert_eq!(by(By::Hour), [("2026-09-21 14:00".to_owned(), 46), ("2026-09-21 15:00".to_owned(), 54)]);
+    assert_eq!(
+        by(By::Hour),
+        [
+            ("2026-09-21 14:00".to_owned(), 46),
+            ("2026-09-21 15:00".to_owned(), 54)
+        ]
+    );
     let recent = Filter {
         since: at(91 * 60),
         ..all()
@@ -140,7 +146,7 @@ async fn ended_requests_are_written_in_batches_and_what_was_missed_is_counted() 
     )
     .unwrap();
     let (events, heard) = tokio::sync::broadcast::channel(16);
-    let follower = tokio::spawn(log.clone().follow(heard));
+    let follower = tokio::spawn(log.clone().follow(heard, std::future::pending()));
     for number in 1..=10 {
         let sample = Arc::new(sample(number));
         events.send(DeckEvent::RequestEnded { sample }).unwrap();
