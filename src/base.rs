@@ -10,6 +10,7 @@ mod chunk;
 mod clean;
 mod command;
 mod conversation;
+mod document;
 mod error;
 mod figures;
 mod ids;
@@ -36,6 +37,7 @@ pub use conversation::{
     Change, Conversation, ConversationId, Facts, Found, Hit, KeptError, KeptMessage, MessageId,
     MessageState, Page, Piece, Summary, title_of,
 };
+pub use document::InstanceDocument;
 pub use error::{Attempt, Error, ErrorKind, Health, Outcome};
 pub use figures::{AttemptFigures, Distribution, Figures, Measure, OTHER_MODEL, RequestFigures};
 pub use ids::{InstanceName, ProviderType, RequestId, RouteName};

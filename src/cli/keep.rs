@@ -60,44 +60,52 @@ impl Keeping {
         env: &Env,
         warnings: &mut Vec<String>,
     ) -> Self {
+        let mut keeping = Self::log(config, is_private, env, warnings);
         if is_private || !config.store.enabled {
-            return Self::default();
+            return keeping;
         }
-        let folder = match folder(config, env) {
-            Ok(folder) => folder,
-            Err(error) => {
-                warnings.push(format!("nothing is kept: {}", error.message()));
-                return Self::default();
-            }
+        // Without a folder it has been told already.
+        let Ok(folder) = folder(config, env) else {
+            return keeping;
         };
-        let store = match Store::open(&folder, &config.store, &mut dice()) {
+        match Store::open(&folder, &config.store, &mut dice()) {
             Ok(opened) => {
                 warnings.extend(opened.note);
-                Some(opened.store)
+                keeping.store = Some(opened.store);
             }
             Err(error) => {
                 let (message, hint) = (error.message(), error.hint());
                 warnings.push(format!("conversations are not kept: {message}; {hint}"));
-                None
             }
-        };
-        let requests = config.store.requests.then(|| {
+        }
+        keeping
+    }
+
+    /// Opens the request log alone.
+    pub(super) fn log(
+        config: &Config,
+        is_private: bool,
+        env: &Env,
+        warnings: &mut Vec<String>,
+    ) -> Self {
+        if is_private || !config.store.enabled {
+            return Self::default();
+        }
+        let requests = folder(config, env).and_then(|folder| {
+            if !config.store.requests {
+                return Ok(None);
+            }
             let requests = Requests::open(&folder)?;
             warnings.extend(requests.note().map(str::to_owned));
-            RequestLog::start(requests, &config.store)
+            RequestLog::start(requests, &config.store).map(Some)
         });
-        let requests = match requests {
-            Some(Ok(log)) => Some(log),
-            Some(Err(error)) => {
-                warnings.push(format!("requests are not logged: {}", error.message()));
-                None
-            }
-            None => None,
-        };
+        let requests = requests.unwrap_or_else(|error| {
+            warnings.push(format!("requests are not logged: {}", error.message()));
+            None
+        });
         Self {
-            store,
             requests,
-            follower: None,
+            ..Self::default()
         }
     }
 

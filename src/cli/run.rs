@@ -62,6 +62,8 @@ impl Job<'_> {
             Some(Command::Check(args)) if args.offline => self.config(ConfigCommand::Check),
             Some(Command::Check(args)) => self.check(*args),
             Some(Command::Chat(args)) => self.chat(args),
+            #[cfg(feature = "gateway")]
+            Some(Command::Serve(args)) => self.serve(args),
             Some(Command::Simulate(args)) => simulate::run(args, self.out, self.err),
             #[cfg(feature = "store")]
             Some(Command::History { command }) => {
@@ -88,10 +90,7 @@ impl Job<'_> {
     #[cfg(feature = "console")]
     fn console(&mut self, demo: Option<super::args::DemoArgs>) -> Result<(), Failure> {
         let config = crate::config::load(self.env, &self.cli.flags())?;
-        #[cfg(feature = "store")]
-        let is_private = self.cli.private;
-        #[cfg(not(feature = "store"))]
-        let is_private = true;
+        let is_private = self.is_private();
         let opened = face::open(config, demo, is_private, self.env, self.err, self.style);
         in_runtime(opened)
     }
@@ -204,6 +203,29 @@ impl Job<'_> {
         })
     }
 
+    #[cfg(feature = "gateway")]
+    fn serve(&mut self, args: &super::args::ServeArgs) -> Result<(), Failure> {
+        let config = crate::config::load(self.env, &self.cli.flags())?;
+        let coloured = self.style.is_coloured();
+        logging::to_stderr(&config.log.level, config.log.prompts, coloured)?;
+        let is_private = self.is_private();
+        in_runtime(super::serve::serve(
+            config, args, is_private, self.env, self.err, self.style,
+        ))
+    }
+
+    /// Tells whether nothing of this run may be kept.
+    #[cfg(feature = "store")]
+    fn is_private(&self) -> bool {
+        self.cli.private
+    }
+
+    #[cfg(not(feature = "store"))]
+    #[expect(clippy::unused_self, reason = "the same call as with a store")]
+    fn is_private(&self) -> bool {
+        true
+    }
+
     /// Reads the config of a command that leaves the terminal to others, and logs to stderr: what is asked for, else
     /// only what is wrong. The config's level is the log file's.
     fn load(&self) -> Result<Config, Failure> {
@@ -230,7 +252,7 @@ fn in_runtime<T>(job: impl Future<Output = Result<T, Failure>>) -> Result<T, Fai
 }
 
 /// Comes true when somebody wants an end: Ctrl-C, or a polite kill.
-async fn interrupted() {
+pub(super) async fn interrupted() {
     #[cfg(unix)]
     {
         use tokio::signal::unix::{SignalKind, signal};

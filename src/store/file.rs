@@ -119,7 +119,11 @@ fn migrate(connection: &mut Connection, path: &Path, steps: &[Step]) -> Result<(
     for step in steps.iter().skip(found) {
         transaction.execute_batch(step)?;
     }
-    transaction.pragma_update(None, "user_version", steps.len() as i64)?;
+    transaction.pragma_update(
+        None,
+        "user_version",
+        u32::try_from(steps.len()).unwrap_or(u32::MAX),
+    )?;
     transaction.commit()?;
     Ok(())
 }

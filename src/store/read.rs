@@ -75,7 +75,10 @@ pub(super) fn list(
     let conversations = connection
         .prepare_cached(&sql)?
         .query_map(
-            params![limit.min(1 << 30) as i64, offset.min(1 << 40) as i64],
+            params![
+                u32::try_from(limit).unwrap_or(u32::MAX),
+                u32::try_from(offset).unwrap_or(u32::MAX)
+            ],
             summary_of,
         )?
         .collect::<Result<_, _>>()?;

@@ -4,8 +4,8 @@ use rusqlite::{Connection, OptionalExtension, params};
 
 use super::grams::grams;
 use crate::base::{
-    Change, Content, Conversation, ConversationId, KeptMessage, Message, MessageId, MessageState,
-    Piece, Role, title_of,
+    Change, Content, Conversation, ConversationId, InstanceName, KeptMessage, Message, MessageId,
+    MessageState, Piece, Role, title_of,
 };
 
 type Done = Result<(), rusqlite::Error>;
@@ -271,7 +271,7 @@ fn touch(connection: &Connection, id: ConversationId, kept: &KeptMessage) -> Don
             id.0,
             ended,
             is_question,
-            facts.and_then(|facts| facts.instance.as_ref().map(|name| name.as_str())),
+            facts.and_then(|facts| facts.instance.as_ref().map(InstanceName::as_str)),
             facts.and_then(|facts| facts.model.as_deref()),
         ])?;
     Ok(())

@@ -12,5 +12,6 @@ mod driver;
 mod faults;
 #[cfg(feature = "store")]
 mod history;
+mod gateway;
 mod layers;
 mod support;

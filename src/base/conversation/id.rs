@@ -20,8 +20,11 @@ fn number(text: &str) -> Option<i64> {
             b'o' => b'0',
             letter => letter,
         };
-        let digit = LETTERS.iter().position(|known| *known == letter)?;
-        Some(sum << 5 | digit as i64)
+        let digit = (0_i64..)
+            .zip(LETTERS)
+            .find(|(_, known)| **known == letter)?
+            .0;
+        Some(sum << 5 | digit)
     })
 }
 

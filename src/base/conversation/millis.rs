@@ -5,7 +5,6 @@ use std::time::Duration;
 use serde::{Deserialize, Deserializer, Serializer};
 
 /// Writes one.
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde wants it so")]
 pub(super) fn serialize<S: Serializer>(time: &Duration, to: S) -> Result<S::Ok, S::Error> {
     to.serialize_f64(time.as_micros() as f64 / 1000.0)
 }

@@ -40,11 +40,11 @@ pub(super) fn one(out: &mut dyn Write, conversation: &Conversation, first: bool)
         clean_line(title),
         conversation.id
     )?;
-    let tags: String = conversation
-        .tags
-        .iter()
-        .map(|tag| format!(" #{}", clean_line(tag)))
-        .collect();
+    let mut tags = String::new();
+    for tag in &conversation.tags {
+        tags.push_str(" #");
+        tags.push_str(&clean_line(tag));
+    }
     writeln!(
         out,
         "*{}{tags}*",

@@ -6,8 +6,8 @@ use jiff::Timestamp;
 use rusqlite::{Connection, Row, params};
 
 use crate::base::{
-    ErrorKind, FinishReason, Outcome, ProviderType, RequestId, Sample, Target, Usage,
-    attempts_from_json, attempts_to_json,
+    ErrorKind, FinishReason, InstanceName, Outcome, ProviderType, RequestId, RouteName, Sample,
+    Target, Usage, attempts_from_json, attempts_to_json,
 };
 
 /// The longest message of an error that is kept, in characters.
@@ -41,8 +41,8 @@ pub(super) fn insert(connection: &Connection, sample: &Sample) -> Result<(), rus
             sample.caller,
             sample.conversation,
             serde_json::to_string(&sample.target).map_err(error)?,
-            sample.route.as_ref().map(|name| name.as_str()),
-            sample.instance.as_ref().map(|name| name.as_str()),
+            sample.route.as_ref().map(RouteName::as_str),
+            sample.instance.as_ref().map(InstanceName::as_str),
             sample.provider_type.map(ProviderType::as_str),
             sample.model,
             outcome,

@@ -181,6 +181,7 @@ fn conversation() -> impl Strategy<Value = Conversation> {
                 {
                     let parent =
                         (!begins && at_index > 0).then(|| chat.messages[before.index(at_index)].id);
+                    let count = i64::try_from(at_index).unwrap_or_default();
                     let state = MessageState::ALL[state];
                     // What is coming in is the only state that the next start changes.
                     let state = if state == MessageState::Streaming {
@@ -189,11 +190,10 @@ fn conversation() -> impl Strategy<Value = Conversation> {
                         state
                     };
                     chat.say(KeptMessage {
-                        id: MessageId(id.wrapping_mul(16) % (1 << 40) + at_index as i64),
+                        id: MessageId(id.wrapping_mul(16) % (1 << 40) + count),
                         parent,
                         chosen: None,
-                        at: Timestamp::from_microsecond(1_790_000_000_123_456 + at_index as i64)
-                            .unwrap(),
+                        at: Timestamp::from_microsecond(1_790_000_000_123_456 + count).unwrap(),
                         state,
                         message,
                         answer: answer.map(Box::new),
