@@ -31,7 +31,7 @@ pub use chunk::{
     ChatStream, Chunk, FinishReason, RateLimits, ResponseHead, Started, ToolCallDelta,
 };
 pub use clean::{clean, clean_line, shorten};
-pub use command::{Changed, Command};
+pub use command::{Changed, Command, LimitKind};
 pub(crate) use conversation::{attempts_from_json, attempts_to_json};
 pub use conversation::{
     Change, Conversation, ConversationId, Facts, Found, Hit, KeptError, KeptMessage, MessageId,

@@ -78,6 +78,8 @@ pub enum Command {
     /// Show what the request log tells: requests, success, times, tokens, cost
     #[cfg(feature = "store")]
     Stats(super::stats::StatsArgs),
+    /// Load an instance, a route or a URL, and find how much it bears
+    Bench(super::bench::BenchArgs),
 }
 
 /// How the embedded pool is used.

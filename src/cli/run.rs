@@ -8,13 +8,14 @@ use tokio::runtime::Runtime;
 
 use super::answer::Screen;
 use super::args::{ChatArgs, CheckArgs, Cli, Command, ConfigCommand};
+use super::bench::BenchArgs;
 #[cfg(feature = "console")]
 use super::face;
 #[cfg(feature = "store")]
 use super::keep::{self, Keeping};
 use super::report::{Failure, warn};
 use super::style::Style;
-use super::{ask, check, config, object, question, simulate, start};
+use super::{ask, bench, check, config, object, question, simulate, start};
 use crate::base::{Answer, Error, ErrorKind};
 use crate::config::{Config, Env, Found, Place};
 use crate::deck::Deck;
@@ -77,6 +78,7 @@ impl Job<'_> {
                 let config = self.load()?;
                 super::stats::run(args, &config, self.env, self.out)
             }
+            Some(Command::Bench(args)) => self.bench(args),
             Some(Command::Demo(args)) => self.console(Some(*args)),
             None => self.console(None),
         }
@@ -201,6 +203,12 @@ impl Job<'_> {
                 ended
             }
         })
+    }
+
+    fn bench(&mut self, args: &BenchArgs) -> Result<(), Failure> {
+        let config = self.load()?;
+        let done = bench::run(config, args, self.env, self.out, self.err, interrupted());
+        in_runtime(done)
     }
 
     #[cfg(feature = "gateway")]

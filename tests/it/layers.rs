@@ -32,12 +32,13 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "logging", "prices", "store", "wire",
         ],
     ),
+    ("bench", &["base"]),
     ("simulate", &["base", "driver", "limit", "pool"]),
     (
         "cli",
         &[
-            "base", "config", "console", "deck", "driver", "export", "gateway", "limit", "logging",
-            "monitor", "pool", "provider", "sim", "simulate", "store", "wire",
+            "base", "bench", "config", "console", "deck", "driver", "export", "gateway", "limit",
+            "logging", "monitor", "pool", "prices", "provider", "sim", "simulate", "store", "wire",
         ],
     ),
 ];
