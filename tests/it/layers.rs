@@ -19,6 +19,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ),
     ("deck", &["base", "driver"]),
     ("store", &["base"]),
+    ("remote", &["base", "deck", "provider"]),
     ("export", &["base", "deck", "provider"]),
     ("sim", &["base", "wire"]),
     // Of the pool it uses the names of the strategies.
@@ -39,6 +40,8 @@ const MAY_USE: &[(&str, &[&str])] = &[
         &[
             "base", "bench", "config", "console", "deck", "driver", "export", "gateway", "limit",
             "logging", "monitor", "pool", "prices", "provider", "sim", "simulate", "store", "wire",
+            "logging", "monitor", "pool", "prices", "provider", "remote", "sim", "simulate",
+            "wire",
         ],
     ),
 ];
