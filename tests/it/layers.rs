@@ -39,9 +39,8 @@ const MAY_USE: &[(&str, &[&str])] = &[
         "cli",
         &[
             "base", "bench", "config", "console", "deck", "driver", "export", "gateway", "limit",
-            "logging", "monitor", "pool", "prices", "provider", "sim", "simulate", "store", "wire",
             "logging", "monitor", "pool", "prices", "provider", "remote", "sim", "simulate",
-            "wire",
+            "store", "wire",
         ],
     ),
 ];
