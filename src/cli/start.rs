@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use super::embedded::Embedded;
 use super::report::Failure;
+use super::telemetry::{Telemetry, Wanted};
 use crate::base::Error;
 use crate::config::{self, Config, Env, Found, Instance};
 use crate::driver::{self, InstanceSpec, LlmModelDriver};
@@ -21,6 +22,8 @@ pub(super) struct Started {
     pub(super) config: Config,
     /// The embedded pool, when it is the one that answers; it stops when it is dropped.
     pub(super) embedded: Option<Embedded>,
+    /// What is told to a collector; to be shut down at the end, so that the last of it goes out.
+    pub(super) telemetry: Telemetry,
 }
 
 /// Finds the instances that the config leaves to be found, and makes a driver over all.
@@ -31,12 +34,13 @@ pub(super) async fn start(mut config: Config, env: &Env) -> Result<Started, Fail
     let http = Http::from_env()?;
     config::look_around(&mut config, env, &http).await?;
     match config.found {
-        Found::Embedded => embedded(config, 1, &http),
+        Found::Embedded => embedded(config, 1, env, &http),
         Found::File(_) | Found::Environment(_) => {
             let strategies = strategies(&config.instances, &http)?;
             let unknown = config::fill_models(&mut config.instances, &strategies, PATIENCE).await;
             config.warnings.extend(unknown);
-            drive(config, strategies, None, None)
+            let wanted = Wanted::of(env)?;
+            drive(config, strategies, None, None, (wanted, &http))
         }
     }
 }
@@ -45,13 +49,19 @@ pub(super) async fn start(mut config: Config, env: &Env) -> Result<Started, Fail
 ///
 /// # Errors
 /// When the pool cannot listen.
-pub(super) fn embedded(mut config: Config, seed: u64, http: &Http) -> Result<Started, Failure> {
+pub(super) fn embedded(
+    mut config: Config,
+    seed: u64,
+    env: &Env,
+    http: &Http,
+) -> Result<Started, Failure> {
     let embedded = Embedded::start(seed)?;
     config.instances = embedded.instances();
     config.routes.clear();
     config.found = Found::Embedded;
     let strategies = strategies(&config.instances, http)?;
-    drive(config, strategies, Some(embedded), Some(seed))
+    let wanted = (Wanted::of(env)?, http);
+    drive(config, strategies, Some(embedded), Some(seed), wanted)
 }
 
 /// Makes the strategy of each instance.
@@ -73,12 +83,14 @@ fn drive(
     strategies: Vec<Arc<dyn LlmModelStrategy>>,
     embedded: Option<Embedded>,
     seed: Option<u64>,
+    (wanted, http): (Wanted, &Http),
 ) -> Result<Started, Failure> {
     let settings = driver::Settings {
         pool: config.pool.clone(),
         retry: config.retry.clone(),
         monitor: config.monitor.clone(),
         prices: config.prices.clone(),
+        trace: wanted.traces(),
         seed,
     };
     let instances = config.instances.iter().zip(strategies);
@@ -87,10 +99,12 @@ fn drive(
         strategy,
     });
     let driver = LlmModelDriver::new(settings, config.routes.clone(), instances.collect())?;
+    let telemetry = wanted.start(&driver, http)?;
     tracing::info!(instances = config.instances.len(), from = %config.found, "started");
     Ok(Started {
         driver,
         config,
         embedded,
+        telemetry,
     })
 }

@@ -12,3 +12,4 @@ mod driver;
 mod faults;
 mod layers;
 mod support;
+mod telemetry;
