@@ -14,6 +14,8 @@ mod object;
 mod question;
 mod report;
 mod run;
+#[cfg(feature = "gateway")]
+mod serve;
 mod simulate;
 mod start;
 mod style;

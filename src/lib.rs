@@ -64,6 +64,8 @@ pub mod console;
 pub mod deck;
 pub mod driver;
 pub mod export;
+#[cfg(feature = "gateway")]
+pub mod gateway;
 pub mod limit;
 #[cfg(feature = "cli")]
 pub mod logging;

@@ -70,6 +70,8 @@ impl Job<'_> {
             Some(Command::Check(args)) if args.offline => self.config(ConfigCommand::Check),
             Some(Command::Check(args)) => self.check(*args),
             Some(Command::Chat(args)) => self.chat(args),
+            #[cfg(feature = "gateway")]
+            Some(Command::Serve(args)) => self.serve(args),
             Some(Command::Simulate(args)) => simulate::run(args, self.out, self.err),
             Some(Command::Demo(args)) => self.console(Some(*args)),
             None => self.console(None),
@@ -183,6 +185,14 @@ impl Job<'_> {
         })
     }
 
+    #[cfg(feature = "gateway")]
+    fn serve(&mut self, args: &super::args::ServeArgs) -> Result<(), Failure> {
+        let config = crate::config::load(self.env, &self.cli.flags())?;
+        let coloured = self.style.is_coloured();
+        logging::to_stderr(&config.log.level, config.log.prompts, coloured)?;
+        in_runtime(super::serve::serve(config, args, self.env, self.err, self.style))
+    }
+
     /// Reads the config of a command that leaves the terminal to others, and logs to stderr: what is asked for, else
     /// only what is wrong. The config's level is the log file's.
     fn load(&self) -> Result<Config, Failure> {
@@ -209,7 +219,7 @@ fn in_runtime<T>(job: impl Future<Output = Result<T, Failure>>) -> Result<T, Fai
 }
 
 /// Comes true when somebody wants an end: Ctrl-C, or a polite kill.
-async fn interrupted() {
+pub(super) async fn interrupted() {
     #[cfg(unix)]
     {
         use tokio::signal::unix::{SignalKind, signal};

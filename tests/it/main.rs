@@ -10,6 +10,7 @@ mod config;
 mod console_pty;
 mod driver;
 mod faults;
+mod gateway;
 mod layers;
 mod support;
 mod telemetry;
