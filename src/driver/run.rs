@@ -211,7 +211,7 @@ impl Active {
         let started_after = self.called.elapsed();
         // Who exports no spans must not stand between the caller's and the instance's.
         self.request.traceparent.clone_from(&self.traceparent);
-        if self.shared.settings.trace {
+        if self.in_force.settings.trace {
             let trace = Trace::of(self.id, self.traceparent.as_deref());
             let span = attempt_span(self.id, lease.instance(), started_after);
             self.request.traceparent = Some(trace.traceparent(span));

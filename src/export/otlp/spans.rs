@@ -143,7 +143,7 @@ impl<'s> Tree<'s> {
         let part = |name| part_span(request, &attempt.instance, begin, name);
         if !attempt.queued.is_zero() {
             let queued_from = begin.saturating_sub(attempt.queued);
-            spans.push(self.queue(part("queue"), queued_from, begin - queued_from));
+            spans.push(self.queue(part("queue"), queued_from, attempt.queued.min(begin)));
         }
         let id = attempt_span(request, &attempt.instance, begin);
         let plan = Plan {
@@ -201,7 +201,7 @@ impl<'s> Tree<'s> {
         let first = attempt.first_token.map(|first| first.as_secs_f64());
         attributes.extend(first.map(|first| number("gen_ai.response.time_to_first_chunk", first)));
         if attempt.outcome == Outcome::Success {
-            let reason = sample.finish_reason.as_ref().map(finish_word);
+            let reason = sample.finish_reason.map(finish_word);
             attributes.extend(reason.map(|word| texts("gen_ai.response.finish_reasons", [word])));
             let usage = sample.usage.unwrap_or_default();
             for (key, tokens) in [
@@ -259,7 +259,7 @@ fn fail(span: &mut Span, outcome: Outcome, message: Option<&str>) {
     }
 }
 
-fn finish_word(reason: &crate::base::FinishReason) -> String {
+fn finish_word(reason: crate::base::FinishReason) -> String {
     match serde_json::to_value(reason) {
         Ok(serde_json::Value::String(word)) => word,
         _ => "unknown".to_owned(),

@@ -1,5 +1,7 @@
 //! Debian's Prometheus and its promtool, when they are here; CI says that they must be (`LLMDECK_WANTS_PROMETHEUS=1`).
 
+#![expect(clippy::print_stderr, reason = "a test that is skipped says why")]
+
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
