@@ -5,6 +5,7 @@
 mod answer;
 mod args;
 mod ask;
+mod bench;
 mod check;
 mod config;
 mod embedded;

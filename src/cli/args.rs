@@ -69,6 +69,8 @@ pub enum Command {
     Serve(ServeArgs),
     /// Compare balancing strategies on a simulated fleet, in virtual time
     Simulate(SimulateArgs),
+    /// Load an instance, a route or a URL, and find how much it bears
+    Bench(super::bench::BenchArgs),
 }
 
 /// How the embedded pool is used.

@@ -8,11 +8,12 @@ use tokio::runtime::Runtime;
 
 use super::answer::Screen;
 use super::args::{ChatArgs, CheckArgs, Cli, Command, ConfigCommand};
+use super::bench::BenchArgs;
 #[cfg(feature = "console")]
 use super::face;
 use super::report::{Failure, warn};
 use super::style::Style;
-use super::{ask, check, config, object, question, simulate, start};
+use super::{ask, bench, check, config, object, question, simulate, start};
 use crate::base::{Answer, Error, ErrorKind};
 use crate::config::{Config, Env, Found, Place};
 use crate::deck::Deck;
@@ -73,6 +74,7 @@ impl Job<'_> {
             #[cfg(feature = "gateway")]
             Some(Command::Serve(args)) => self.serve(args),
             Some(Command::Simulate(args)) => simulate::run(args, self.out, self.err),
+            Some(Command::Bench(args)) => self.bench(args),
             Some(Command::Demo(args)) => self.console(Some(*args)),
             None => self.console(None),
         }
@@ -183,6 +185,12 @@ impl Job<'_> {
             telemetry.shutdown().await;
             ended
         })
+    }
+
+    fn bench(&mut self, args: &BenchArgs) -> Result<(), Failure> {
+        let config = self.load()?;
+        let done = bench::run(config, args, self.env, self.out, self.err, interrupted());
+        in_runtime(done)
     }
 
     #[cfg(feature = "gateway")]

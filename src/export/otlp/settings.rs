@@ -102,7 +102,9 @@ impl Settings {
         if traces.is_none() && metrics.is_none() {
             return Ok(None);
         }
-        let millis = |name, usual| Ok(Duration::from_millis(vars.whole(name, usual)?.max(1)));
+        let millis = |name, usual| -> Result<Duration, Error> {
+            Ok(Duration::from_millis(vars.whole(name, usual)?.max(1)))
+        };
         let queue = vars
             .whole("OTEL_BSP_MAX_QUEUE_SIZE", 2_048)?
             .clamp(1, 1 << 20);
