@@ -19,6 +19,7 @@ mod metrics;
 mod request;
 mod response;
 mod sample;
+pub mod trace;
 mod usage;
 
 pub use alert::{AlertChange, AlertState, AlertView, Severity};

@@ -27,6 +27,7 @@ mod start;
 mod stats;
 mod style;
 mod table;
+mod telemetry;
 
 pub use args::Cli;
 pub use report::Failure;

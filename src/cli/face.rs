@@ -1,6 +1,7 @@
 //! The console as a command: logs to a file while it owns the terminal, and what it could not say is said afterwards.
 
 use std::io::Write;
+use std::net::SocketAddr;
 
 use super::args::DemoArgs;
 use super::embedded::background_load;
@@ -13,6 +14,7 @@ use crate::base::Error;
 use crate::config::{Config, Env, Found, Persona};
 use crate::console::{self, Context, ExitReason};
 use crate::deck::Deck;
+use crate::export::MetricsListener;
 use crate::logging;
 use crate::provider::Http;
 
@@ -27,6 +29,7 @@ pub(super) async fn open(
     config: Config,
     demo: Option<DemoArgs>,
     is_private: bool,
+    metrics: Option<SocketAddr>,
     env: &Env,
     err: &mut dyn Write,
     style: Style,
@@ -49,7 +52,7 @@ pub(super) async fn open(
     }
     afterwards.extend(no_log);
     let kept = kept(&started, is_private, env, &mut afterwards);
-    let ended = run(started, demo, env, &kept).await;
+    let ended = run(started, demo, metrics, env, &kept).await;
     afterwards.extend(leave(kept).await);
     if let Some(dropped) = log
         .map(|guard| guard.dropped_lines())
@@ -96,6 +99,7 @@ async fn leave((): Keeping) -> Vec<String> {
 async fn run(
     started: Started,
     demo: Option<DemoArgs>,
+    metrics: Option<SocketAddr>,
     env: &Env,
     _: &Keeping,
 ) -> Result<ExitReason, Error> {
@@ -103,8 +107,13 @@ async fn run(
         driver,
         config,
         embedded,
+        telemetry,
     } = started;
     let deck = Deck::from(driver);
+    let metrics = match metrics {
+        Some(address) => Some(MetricsListener::start(deck.clone(), address).await?),
+        None => None,
+    };
     let (rate, seed) = demo.map_or((USUAL_RATE, 1), |args| (args.rate, args.seed));
     let load = embedded
         .is_some()
@@ -112,6 +121,8 @@ async fn run(
     let context = context(&config, demo.is_some(), env);
     let ended = console::start(deck, config.console, context).await;
     drop(load);
+    drop(metrics);
+    telemetry.shutdown().await;
     drop(embedded);
     ended
 }

@@ -58,6 +58,16 @@ struct Job<'j> {
 
 impl Job<'_> {
     fn execute(&mut self) -> Result<(), Failure> {
+        let is_console = matches!(self.cli.command, None | Some(Command::Demo(_)));
+        if self.cli.metrics_listen.is_some() && !is_console {
+            let error = Error::new(
+                ErrorKind::Config,
+                "--metrics-listen is for the console alone",
+            );
+            return Err(error
+                .with_hint("leave it out; 'llmdeck serve' has /metrics anyway")
+                .into());
+        }
         match &self.cli.command {
             Some(Command::Config { command }) => self.config(*command),
             Some(Command::Check(args)) if args.offline => self.config(ConfigCommand::Check),
@@ -93,7 +103,10 @@ impl Job<'_> {
     fn console(&mut self, demo: Option<super::args::DemoArgs>) -> Result<(), Failure> {
         let config = crate::config::load(self.env, &self.cli.flags())?;
         let is_private = self.is_private();
-        let opened = face::open(config, demo, is_private, self.env, self.err, self.style);
+        let metrics = demo
+            .and_then(|args| args.metrics_listen)
+            .or(self.cli.metrics_listen);
+        let opened = face::open(config, demo, is_private, metrics, self.env, self.err, self.style);
         in_runtime(opened)
     }
 
@@ -184,6 +197,7 @@ impl Job<'_> {
             #[cfg(feature = "store")]
             let mut keeping = Keeping::open(&started.config, self.cli.private, self.env, &mut told);
             warn(&told, self.err, self.style)?;
+            let telemetry = started.telemetry;
             let mut screen = Screen {
                 out: self.out,
                 out_is_terminal: io::stdout().is_terminal(),
@@ -193,15 +207,17 @@ impl Job<'_> {
             };
             let deck = Deck::from(started.driver);
             #[cfg(not(feature = "store"))]
-            return ask::ask(deck.chat(request), args, &mut screen, interrupted()).await;
+            let stream = deck.chat(request);
             #[cfg(feature = "store")]
-            {
+            let stream = {
                 keeping.follow(&deck);
-                let stream = talk.keep(&keeping, deck.chat(request));
-                let ended = ask::ask(stream, args, &mut screen, interrupted()).await;
-                keep::end(keeping, self.err, self.style).await?;
-                ended
-            }
+                talk.keep(&keeping, deck.chat(request))
+            };
+            let ended = ask::ask(stream, args, &mut screen, interrupted()).await;
+            telemetry.shutdown().await;
+            #[cfg(feature = "store")]
+            keep::end(keeping, self.err, self.style).await?;
+            ended
         })
     }
 

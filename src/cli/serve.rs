@@ -1,6 +1,7 @@
 //! `llmdeck serve`: the gateway as a daemon without a screen.
 
 use std::io::Write;
+use std::sync::Arc;
 
 use super::args::ServeArgs;
 use super::report::{Failure, warn};
@@ -9,6 +10,7 @@ use super::start;
 use super::style::Style;
 use crate::config::{Config, Env};
 use crate::deck::Deck;
+use crate::export::prometheus;
 use crate::gateway::{Gateway, Mounts};
 
 /// Serves until somebody wants an end, then lets what runs end.
@@ -44,7 +46,14 @@ pub(super) async fn serve(
     keeping.follow(&deck);
     #[cfg(not(feature = "store"))]
     let _ = is_private;
-    let gateway = Gateway::start(settings, deck, Mounts::default())?;
+    let figures = deck.clone();
+    let mounts = Mounts {
+        metrics: Some(Arc::new(move || {
+            prometheus(&figures.board(), &figures.figures())
+        })),
+        ..Mounts::default()
+    };
+    let gateway = Gateway::start(settings, deck, mounts)?;
     writeln!(err, "listening on http://{}", gateway.address())?;
     interrupted().await;
     tracing::info!("draining: nothing new is taken");
@@ -55,6 +64,7 @@ pub(super) async fn serve(
     };
     #[cfg(feature = "store")]
     super::keep::end(keeping, err, style).await?;
+    started.telemetry.shutdown().await;
     let (running, cut) = (drained.running, drained.cut);
     writeln!(
         err,

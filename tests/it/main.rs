@@ -15,3 +15,4 @@ mod history;
 mod gateway;
 mod layers;
 mod support;
+mod telemetry;
