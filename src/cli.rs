@@ -21,6 +21,7 @@ mod simulate;
 mod start;
 mod style;
 mod table;
+mod telemetry;
 
 pub use args::Cli;
 pub use report::Failure;

@@ -75,6 +75,8 @@ pub mod monitor;
 pub mod pool;
 pub mod prices;
 pub mod provider;
+#[cfg(feature = "gateway")]
+pub mod remote;
 #[cfg(feature = "sim")]
 pub mod sim;
 #[cfg(feature = "cli")]

@@ -56,6 +56,16 @@ struct Job<'j> {
 
 impl Job<'_> {
     fn execute(&mut self) -> Result<(), Failure> {
+        let is_console = matches!(self.cli.command, None | Some(Command::Demo(_)));
+        if self.cli.metrics_listen.is_some() && !is_console {
+            let error = Error::new(
+                ErrorKind::Config,
+                "--metrics-listen is for the console alone",
+            );
+            return Err(error
+                .with_hint("leave it out; 'llmdeck serve' has /metrics anyway")
+                .into());
+        }
         match &self.cli.command {
             Some(Command::Config { command }) => self.config(*command),
             Some(Command::Check(args)) if args.offline => self.config(ConfigCommand::Check),
@@ -78,7 +88,10 @@ impl Job<'_> {
     #[cfg(feature = "console")]
     fn console(&mut self, demo: Option<super::args::DemoArgs>) -> Result<(), Failure> {
         let config = crate::config::load(self.env, &self.cli.flags())?;
-        let opened = face::open(config, demo, self.env, self.err, self.style);
+        let metrics = demo
+            .and_then(|args| args.metrics_listen)
+            .or(self.cli.metrics_listen);
+        let opened = face::open(config, demo, metrics, self.env, self.err, self.style);
         in_runtime(opened)
     }
 
@@ -159,6 +172,7 @@ impl Job<'_> {
                 told.push(note.to_owned());
             }
             warn(&told, self.err, self.style)?;
+            let telemetry = started.telemetry;
             let mut screen = Screen {
                 out: self.out,
                 out_is_terminal: io::stdout().is_terminal(),
@@ -167,7 +181,9 @@ impl Job<'_> {
                 style: self.style,
             };
             let deck = Deck::from(started.driver);
-            ask::ask(&deck, request, args, &mut screen, interrupted()).await
+            let ended = ask::ask(&deck, request, args, &mut screen, interrupted()).await;
+            telemetry.shutdown().await;
+            ended
         })
     }
 

@@ -1,6 +1,7 @@
 //! `llmdeck serve`: the gateway as a daemon without a screen.
 
 use std::io::Write;
+use std::sync::Arc;
 
 use super::args::ServeArgs;
 use super::report::{Failure, warn};
@@ -9,6 +10,7 @@ use super::start;
 use super::style::Style;
 use crate::config::{Config, Env};
 use crate::deck::Deck;
+use crate::export::prometheus;
 use crate::gateway::{Gateway, Mounts};
 
 /// Serves until somebody wants an end, then lets what runs end.
@@ -36,7 +38,15 @@ pub(super) async fn serve(
         settings.listen.clone_from(listen);
     }
     let patience = settings.drain;
-    let gateway = Gateway::start(settings, Deck::from(started.driver), Mounts::default())?;
+    let deck = Deck::from(started.driver);
+    let figures = deck.clone();
+    let mounts = Mounts {
+        metrics: Some(Arc::new(move || {
+            prometheus(&figures.board(), &figures.figures())
+        })),
+        ..Mounts::default()
+    };
+    let gateway = Gateway::start(settings, deck, mounts)?;
     writeln!(err, "listening on http://{}", gateway.address())?;
     interrupted().await;
     tracing::info!("draining: nothing new is taken");
@@ -45,6 +55,7 @@ pub(super) async fn serve(
         // Whoever asks twice does not want to wait.
         () = interrupted() => return Err(Failure::Told(1)),
     };
+    started.telemetry.shutdown().await;
     let (running, cut) = (drained.running, drained.cut);
     writeln!(
         err,

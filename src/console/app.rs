@@ -278,6 +278,7 @@ impl App {
             | DeckEvent::AttemptEnded { .. }
             | DeckEvent::RequestEnded { .. }
             | DeckEvent::StateChanged { .. }
+            | DeckEvent::News
             | DeckEvent::Missed { .. } => Redraw::No,
         }
     }

@@ -18,6 +18,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
         &["base", "limit", "monitor", "pool", "prices", "provider"],
     ),
     ("deck", &["base", "driver"]),
+    ("remote", &["base", "deck", "provider"]),
     ("export", &["base", "deck", "provider"]),
     ("sim", &["base", "wire"]),
     // Of the pool it uses the names of the strategies.
@@ -37,7 +38,8 @@ const MAY_USE: &[(&str, &[&str])] = &[
         "cli",
         &[
             "base", "bench", "config", "console", "deck", "driver", "export", "gateway", "limit",
-            "logging", "monitor", "pool", "prices", "provider", "sim", "simulate", "wire",
+            "logging", "monitor", "pool", "prices", "provider", "remote", "sim", "simulate",
+            "wire",
         ],
     ),
 ];

@@ -136,7 +136,7 @@ impl Core {
             for &at in &self.classes[class].candidates {
                 let slot = &self.slots[at as usize];
                 let standing = &self.standings[at as usize];
-                if let Some(when) = slot.earliest(waiter.what.want.cost, now)
+                if let Some(when) = slot.earliest(slot.cost(&waiter.what.want), now)
                     && when > now
                     && standing.in_flight < standing.permits
                 {
@@ -260,14 +260,14 @@ impl Core {
     /// Gives a permit to a request that came at `since`.
     fn grant(
         &mut self,
-        want: Want,
+        mut want: Want,
         class: usize,
         eligible: &[u32],
         since: Instant,
         tag: u64,
         now: Instant,
     ) -> Grant {
-        let conversation = want.conversation;
+        let conversation = want.conversation.take();
         let warm = conversation
             .as_ref()
             .and_then(|conversation| self.warm.get(conversation).copied());
@@ -284,7 +284,7 @@ impl Core {
             self.remember_warm(conversation, at);
         }
         let slot = &mut self.slots[at as usize];
-        let cost = want.cost;
+        let cost = slot.cost(&want);
         let model = want
             .model
             .or_else(|| slot.settings.models.first().cloned())
@@ -381,7 +381,7 @@ impl Core {
     fn within_limits(&self, at: usize, want: &Want, now: Instant) -> bool {
         let slot = &self.slots[at];
         let model = want.model.as_ref().or(slot.settings.models.first());
-        slot.limiter.earliest(want.cost, now) <= now
+        slot.limiter.earliest(slot.cost(want), now) <= now
             && !model.is_some_and(|model| slot.lacks(model, now))
     }
 
@@ -551,7 +551,7 @@ impl Core {
             let slot = &self.slots[*at as usize];
             let model = want.model.as_ref().or(slot.settings.models.first());
             let lacks = model.is_some_and(|model| slot.lacks(model, now));
-            slot.earliest(want.cost, now).filter(|_| !lacks)
+            slot.earliest(slot.cost(want), now).filter(|_| !lacks)
         };
         // Whoever can take it in time is enough, and mostly that is the first.
         let in_time = |at: &u32| when(at).is_some_and(|when| when <= want.deadline);

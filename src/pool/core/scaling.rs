@@ -188,6 +188,7 @@ mod tests {
             End::Success {
                 tokens: None,
                 output: None,
+                spend: None,
             },
             now,
         );
@@ -207,6 +208,7 @@ mod tests {
             End::Success {
                 tokens: None,
                 output: None,
+                spend: None,
             },
             now,
         );
