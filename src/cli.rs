@@ -12,6 +12,7 @@ mod embedded;
 #[cfg(feature = "console")]
 mod face;
 mod object;
+mod profile;
 mod question;
 mod report;
 mod run;

@@ -11,6 +11,7 @@ use super::args::{ChatArgs, CheckArgs, Cli, Command, ConfigCommand};
 use super::bench::BenchArgs;
 #[cfg(feature = "console")]
 use super::face;
+use super::profile::Profiling;
 use super::report::{Failure, warn};
 use super::style::Style;
 use super::{ask, bench, check, config, object, question, simulate, start};
@@ -34,7 +35,7 @@ pub fn run(cli: &Cli, env: &Env) -> ExitCode {
         err: &mut err,
         style,
     };
-    let ended = job.execute();
+    let ended = job.profiled();
     match ended.and_then(|()| Ok(out.flush()?)) {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
@@ -55,6 +56,17 @@ struct Job<'j> {
 }
 
 impl Job<'_> {
+    /// Does it, sampled when that is wanted; a run that failed has its profile too.
+    fn profiled(&mut self) -> Result<(), Failure> {
+        let Some(path) = &self.cli.profile else {
+            return self.execute();
+        };
+        let profiling = Profiling::start(path)?;
+        let ended = self.execute();
+        profiling.finish(self.err, self.style)?;
+        ended
+    }
+
     fn execute(&mut self) -> Result<(), Failure> {
         let is_console = matches!(self.cli.command, None | Some(Command::Demo(_)));
         if self.cli.metrics_listen.is_some() && !is_console {
