@@ -16,6 +16,7 @@ mod history;
 #[cfg(feature = "store")]
 mod keep;
 mod object;
+mod profile;
 mod question;
 mod report;
 mod run;

@@ -38,6 +38,10 @@ pub struct Cli {
     #[arg(long, value_name = "ADDRESS", value_parser = listen_address)]
     pub metrics_listen: Option<SocketAddr>,
 
+    /// Sample where the program itself spends its time, and write a flame graph when it ends
+    #[arg(long, global = true, value_name = "FILE.svg")]
+    pub profile: Option<PathBuf>,
+
     /// What to do; the console opens without one
     #[command(subcommand)]
     pub command: Option<Command>,

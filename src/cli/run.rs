@@ -13,6 +13,7 @@ use super::bench::BenchArgs;
 use super::face;
 #[cfg(feature = "store")]
 use super::keep::{self, Keeping};
+use super::profile::Profiling;
 use super::report::{Failure, warn};
 use super::style::Style;
 use super::{ask, bench, check, config, object, question, simulate, start};
@@ -36,7 +37,7 @@ pub fn run(cli: &Cli, env: &Env) -> ExitCode {
         err: &mut err,
         style,
     };
-    let ended = job.execute();
+    let ended = job.profiled();
     match ended.and_then(|()| Ok(out.flush()?)) {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
@@ -57,6 +58,17 @@ struct Job<'j> {
 }
 
 impl Job<'_> {
+    /// Does it, sampled when that is wanted; a run that failed has its profile too.
+    fn profiled(&mut self) -> Result<(), Failure> {
+        let Some(path) = &self.cli.profile else {
+            return self.execute();
+        };
+        let profiling = Profiling::start(path)?;
+        let ended = self.execute();
+        profiling.finish(self.err, self.style)?;
+        ended
+    }
+
     fn execute(&mut self) -> Result<(), Failure> {
         let is_console = matches!(self.cli.command, None | Some(Command::Demo(_)));
         if self.cli.metrics_listen.is_some() && !is_console {
@@ -106,7 +118,9 @@ impl Job<'_> {
         let metrics = demo
             .and_then(|args| args.metrics_listen)
             .or(self.cli.metrics_listen);
-        let opened = face::open(config, demo, is_private, metrics, self.env, self.err, self.style);
+        let opened = face::open(
+            config, demo, is_private, metrics, self.env, self.err, self.style,
+        );
         in_runtime(opened)
     }
 
