@@ -56,6 +56,8 @@ pub(crate) trait Host {
     fn copy(&mut self, text: &str) -> Result<&'static str, Error>;
     /// Takes the mouse, or gives it to the terminal.
     fn mouse(&mut self, take: bool);
+    /// Rings the bell.
+    fn bell(&mut self);
     /// Stops the program until the shell goes on with it.
     fn suspend(&mut self) -> io::Result<()>;
     /// Tells whether the last frame has left; another one must not be drawn before.
@@ -201,6 +203,7 @@ impl Console {
                 self.happened(copied, host);
             }
             Effect::Mouse(take) => host.mouse(take),
+            Effect::Bell => host.bell(),
             Effect::Figures => self.refresh.figures_now(Instant::now()),
             Effect::Redraw => {
                 self.clear = true;

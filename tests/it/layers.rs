@@ -20,6 +20,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("deck", &["base", "driver"]),
     ("remote", &["base", "deck", "provider"]),
     ("export", &["base", "deck", "provider"]),
+    ("notify", &["base", "deck", "provider"]),
     ("sim", &["base", "wire"]),
     // Of the pool it uses the names of the strategies.
     ("console", &["base", "deck", "pool"]),
@@ -28,8 +29,8 @@ const MAY_USE: &[(&str, &[&str])] = &[
     (
         "config",
         &[
-            "base", "limit", "monitor", "pool", "provider", "driver", "console", "gateway",
-            "logging", "prices", "wire",
+            "base", "limit", "monitor", "notify", "pool", "provider", "driver", "console",
+            "gateway", "logging", "prices", "wire",
         ],
     ),
     ("bench", &["base"]),
@@ -37,9 +38,9 @@ const MAY_USE: &[(&str, &[&str])] = &[
     (
         "cli",
         &[
-            "base", "bench", "config", "console", "deck", "driver", "export", "gateway", "limit",
-            "logging", "monitor", "pool", "prices", "provider", "remote", "sim", "simulate",
-            "wire",
+            "base", "notify", "bench", "config", "console", "deck", "driver", "export", "gateway",
+            "limit", "logging", "monitor", "pool", "prices", "provider", "remote", "sim",
+            "simulate", "wire",
         ],
     ),
 ];

@@ -244,6 +244,7 @@ struct Outside {
     copied: Vec<String>,
     mouse: Option<bool>,
     suspended: usize,
+    rung: usize,
     resumed: usize,
     busy: bool,
 }
@@ -254,6 +255,9 @@ impl Seen {
     }
     pub(super) fn mouse_taken(&self) -> Option<bool> {
         self.0.lock().mouse
+    }
+    pub(super) fn rung(&self) -> usize {
+        self.0.lock().rung
     }
     pub(super) fn suspended(&self) -> usize {
         self.0.lock().suspended
@@ -274,6 +278,9 @@ impl Host for Seen {
     }
     fn mouse(&mut self, take: bool) {
         self.0.lock().mouse = Some(take);
+    }
+    fn bell(&mut self) {
+        self.0.lock().rung += 1;
     }
     fn suspend(&mut self) -> io::Result<()> {
         self.0.lock().suspended += 1;
