@@ -18,6 +18,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
         &["base", "limit", "monitor", "pool", "prices", "provider"],
     ),
     ("deck", &["base", "driver"]),
+    ("store", &["base"]),
     ("remote", &["base", "deck", "provider"]),
     ("export", &["base", "deck", "provider"]),
     ("notify", &["base", "deck", "provider"]),
@@ -30,7 +31,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
         "config",
         &[
             "base", "limit", "monitor", "notify", "pool", "provider", "driver", "console",
-            "gateway", "logging", "prices", "wire",
+            "gateway", "logging", "prices", "store", "wire",
         ],
     ),
     ("bench", &["base"]),
@@ -38,9 +39,9 @@ const MAY_USE: &[(&str, &[&str])] = &[
     (
         "cli",
         &[
-            "base", "notify", "bench", "config", "console", "deck", "driver", "export", "gateway",
-            "limit", "logging", "monitor", "pool", "prices", "provider", "remote", "sim",
-            "simulate", "wire",
+            "base", "bench", "config", "console", "deck", "driver", "export", "gateway", "limit",
+            "logging", "monitor", "notify", "pool", "prices", "provider", "remote", "sim",
+            "simulate", "store", "wire",
         ],
     ),
 ];

@@ -203,16 +203,16 @@ impl Account {
             }
         }
         check_percentiles(
-            &all.response_time,
+            all.response_time,
             self.seen.iter().filter_map(|seen| seen.total),
         );
         check_percentiles(
-            &totals.response_time,
+            totals.response_time,
             self.seen.iter().filter_map(|seen| seen.total),
         );
         if totals.cancelled_requests == 0 && totals.failed_requests == 0 {
             let first = self.seen.iter().filter_map(|seen| seen.first);
-            check_percentiles(&totals.time_to_first_token, first);
+            check_percentiles(totals.time_to_first_token, first);
         }
     }
 
@@ -249,7 +249,7 @@ impl Account {
 }
 
 /// Checks each figure: not below the true one, and not above it by more than what is stated.
-fn check_percentiles(told: &Option<Percentiles>, values: impl Iterator<Item = Duration>) {
+fn check_percentiles(told: Option<Percentiles>, values: impl Iterator<Item = Duration>) {
     let told = told.unwrap();
     let mut values: Vec<Duration> = values.collect();
     values.sort_unstable();
