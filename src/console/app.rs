@@ -76,6 +76,7 @@ pub(crate) struct App {
     /// Where things were drawn last.
     places: Places,
     mouse: bool,
+    bell: bool,
     quit_armed: Option<Instant>,
     history_turns: usize,
 }
@@ -155,6 +156,7 @@ impl App {
             places: Places::default(),
             mouse: settings.mouse,
             quit_armed: None,
+            bell: settings.bell,
             history_turns: settings.history_turns,
         }
     }
@@ -175,7 +177,12 @@ impl App {
                 self.stream_ended(id);
                 (Vec::new(), Redraw::Soon)
             }
-            Event::Deck(event) => (Vec::new(), self.heard(&event)),
+            Event::Deck(event) => {
+                let rings = self.bell
+                    && matches!(&event, DeckEvent::Alerted { alert } if alert.state == AlertState::Firing);
+                let effects = rings.then_some(Effect::Bell);
+                (effects.into_iter().collect(), self.heard(&event))
+            }
             Event::Board(board) => (Vec::new(), self.board(board)),
             Event::Series(series, minute) => (Vec::new(), self.series(*series, *minute)),
             Event::Commanded { result, undoing } => {

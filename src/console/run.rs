@@ -57,6 +57,8 @@ pub(crate) trait Host {
     fn copy(&mut self, text: &str) -> Result<&'static str, Error>;
     /// Takes the mouse, or gives it to the terminal.
     fn mouse(&mut self, take: bool);
+    /// Rings the bell.
+    fn bell(&mut self);
     /// Stops the program until the shell goes on with it.
     fn suspend(&mut self) -> io::Result<()>;
     /// Hands the terminal to an editor with a text in it; what was written comes back.
@@ -249,6 +251,7 @@ impl Console {
             }
             Effect::Edit(_) => {}
             Effect::Mouse(take) => host.mouse(take),
+            Effect::Bell => host.bell(),
             Effect::Figures => self.refresh.figures_now(Instant::now()),
             Effect::Redraw => {
                 self.clear = true;
