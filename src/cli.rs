@@ -5,6 +5,8 @@
 mod answer;
 mod args;
 mod ask;
+#[cfg(all(feature = "console", feature = "gateway"))]
+mod attach;
 mod bench;
 mod check;
 mod config;
@@ -13,12 +15,16 @@ mod embedded;
 mod face;
 mod object;
 mod question;
+#[cfg(feature = "gateway")]
+mod reach;
 mod report;
 mod run;
 #[cfg(feature = "gateway")]
 mod serve;
 mod simulate;
 mod start;
+#[cfg(feature = "gateway")]
+mod status;
 mod style;
 mod table;
 
