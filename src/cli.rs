@@ -13,6 +13,10 @@ mod config;
 mod embedded;
 #[cfg(feature = "console")]
 mod face;
+#[cfg(feature = "store")]
+mod history;
+#[cfg(feature = "store")]
+mod keep;
 mod object;
 mod question;
 #[cfg(feature = "gateway")]
@@ -23,10 +27,13 @@ mod run;
 mod serve;
 mod simulate;
 mod start;
+#[cfg(feature = "store")]
+mod stats;
 #[cfg(feature = "gateway")]
 mod status;
 mod style;
 mod table;
+mod telemetry;
 
 pub use args::Cli;
 pub use report::Failure;

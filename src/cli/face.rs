@@ -1,11 +1,14 @@
 //! The console as a command: logs to a file while it owns the terminal, and what it could not say is said afterwards.
 
 use std::io::{self, Write};
+use std::net::SocketAddr;
 #[cfg(feature = "gateway")]
 use std::time::Duration;
 
 use super::args::DemoArgs;
 use super::embedded::background_load;
+#[cfg(feature = "store")]
+use super::keep::Keeping;
 use super::report::{Failure, warn};
 use super::start::{self, Started};
 use super::style::Style;
@@ -13,6 +16,7 @@ use crate::base::Error;
 use crate::config::{Config, Env, Found, Persona};
 use crate::console::{self, Context, ExitReason};
 use crate::deck::Deck;
+use crate::export::MetricsListener;
 use crate::logging;
 use crate::provider::Http;
 
@@ -30,7 +34,7 @@ const FAREWELL: Duration = Duration::from_secs(2);
 pub(super) async fn open(
     config: Config,
     demo: Option<DemoArgs>,
-    serve: Serve,
+    wishes: Wishes,
     env: &Env,
     err: &mut dyn Write,
     style: Style,
@@ -44,9 +48,23 @@ pub(super) async fn open(
     for warning in &warnings {
         tracing::warn!("{warning}");
     }
-    let ended_so = run(started, demo, serve, env).await;
-    log.close(warnings, err, style)?;
+    let mut afterwards = warnings;
+    let kept = kept(&started, wishes.is_private, env, &mut afterwards);
+    let ended_so = run(started, demo, wishes, env, &kept).await;
+    afterwards.extend(leave(kept).await);
+    log.close(afterwards, err, style)?;
     ended(ended_so?)
+}
+
+/// What a console is to do beside showing the pool.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Wishes {
+    /// Whether nothing of this run is kept.
+    pub(super) is_private: bool,
+    /// Where a Prometheus finds the figures.
+    pub(super) metrics: Option<SocketAddr>,
+    /// Whether other programs may use the pool.
+    pub(super) serve: Serve,
 }
 
 /// Whether other programs may use the console's pool.
@@ -153,23 +171,55 @@ pub(super) fn ended(reason: ExitReason) -> Result<(), Failure> {
     }
 }
 
+/// Opens what is kept, and logs requests; those to the embedded pool mean nothing.
+#[cfg(feature = "store")]
+fn kept(started: &Started, is_private: bool, env: &Env, told: &mut Vec<String>) -> Keeping {
+    let mut keeping = Keeping::open(&started.config, is_private, env, told);
+    if started.embedded.is_none() {
+        keeping.follow(&Deck::from(started.driver.clone()));
+    }
+    keeping
+}
+
+#[cfg(feature = "store")]
+async fn leave(kept: Keeping) -> Vec<String> {
+    kept.close().await
+}
+
+#[cfg(not(feature = "store"))]
+type Keeping = ();
+
+#[cfg(not(feature = "store"))]
+fn kept(_: &Started, _: bool, _: &Env, _: &mut Vec<String>) -> Keeping {}
+
+#[cfg(not(feature = "store"))]
+async fn leave((): Keeping) -> Vec<String> {
+    Vec::new()
+}
+
 async fn run(
     started: Started,
     demo: Option<DemoArgs>,
-    serve: Serve,
+    wishes: Wishes,
     env: &Env,
+    _: &Keeping,
 ) -> Result<ExitReason, Error> {
     let Started {
         driver,
         config,
         embedded,
+        telemetry,
     } = started;
     let deck = Deck::from(driver);
     let mut context = context(&config, demo.is_some(), env);
     #[cfg(feature = "gateway")]
-    let serving = beside(&deck, &config, serve, env, &mut context)?;
+    let serving = beside(&deck, &config, wishes.serve, env, &mut context)?;
     #[cfg(not(feature = "gateway"))]
-    let _ = (serve, &mut context);
+    let _ = (wishes.serve, &mut context);
+    let metrics = match wishes.metrics {
+        Some(address) => Some(MetricsListener::start(deck.clone(), address).await?),
+        None => None,
+    };
     let (rate, seed) = demo.map_or((USUAL_RATE, 1), |args| (args.rate, args.seed));
     let load = embedded
         .is_some()
@@ -181,6 +231,8 @@ async fn run(
         tracing::info!(cut = drained.cut, "the gateway has stopped");
     }
     drop(load);
+    drop(metrics);
+    telemetry.shutdown().await;
     drop(embedded);
     ended
 }

@@ -2,6 +2,7 @@
 
 use std::io::Write;
 use std::path::Path;
+use std::sync::Arc;
 
 use super::args::ServeArgs;
 use super::report::{Failure, warn};
@@ -11,6 +12,7 @@ use super::style::Style;
 use crate::base::Error;
 use crate::config::{Config, Env};
 use crate::deck::Deck;
+use crate::export::prometheus;
 use crate::gateway::{Gateway, Mounts, Settings};
 use crate::remote::Admin;
 
@@ -41,9 +43,12 @@ impl Serving {
         let listening = listen(&admin, &settings, socket, env, &mut notes)?;
         #[cfg(not(unix))]
         let _ = (socket, env);
+        let figures = deck.clone();
         let mounts = Mounts {
             admin: Some(admin.router()),
-            ..Mounts::default()
+            metrics: Some(Arc::new(move || {
+                prometheus(&figures.board(), &figures.figures())
+            })),
         };
         let gateway = Gateway::start(settings, deck, mounts)?;
         notes.insert(0, format!("listening on http://{}", gateway.address()));
@@ -107,12 +112,15 @@ fn listen(
 pub(super) async fn serve(
     config: Config,
     args: &ServeArgs,
+    is_private: bool,
     env: &Env,
     err: &mut dyn Write,
     style: Style,
 ) -> Result<(), Failure> {
     let started = start::start(config, env).await?;
     let mut told = started.config.warnings.clone();
+    #[cfg(feature = "store")]
+    let mut keeping = super::keep::Keeping::log(&started.config, is_private, env, &mut told);
     if started.embedded.is_some() {
         told.push(
             "no instance is configured, so the embedded pool answers; it only simulates models"
@@ -126,6 +134,10 @@ pub(super) async fn serve(
     }
     let patience = settings.drain;
     let deck = Deck::from(started.driver);
+    #[cfg(feature = "store")]
+    keeping.follow(&deck);
+    #[cfg(not(feature = "store"))]
+    let _ = is_private;
     let serving = Serving::begin(deck, settings, args.socket.as_deref(), env)?;
     for note in &serving.notes {
         writeln!(err, "{note}")?;
@@ -138,6 +150,9 @@ pub(super) async fn serve(
         // Whoever asks twice does not want to wait.
         () = interrupted() => return Err(Failure::Told(1)),
     };
+    #[cfg(feature = "store")]
+    super::keep::end(keeping, err, style).await?;
+    started.telemetry.shutdown().await;
     let (running, cut) = (drained.running, drained.cut);
     writeln!(
         err,

@@ -102,6 +102,19 @@ impl Http {
         })
     }
 
+    /// Returns a client for an address that is no provider's: a collector. Loopback is reached without a proxy.
+    pub(crate) fn for_url(&self, url: &Url, ca_file: Option<&Path>) -> Result<Client, Error> {
+        let host = url.host_str().unwrap_or_default();
+        let ip = host.trim_matches(['[', ']']).parse::<std::net::IpAddr>();
+        let loopback = host == "localhost" || ip.is_ok_and(|ip| ip.is_loopback());
+        self.client(Way {
+            connect: Duration::from_secs(5),
+            authorities: ca_file.map(read_authorities).transpose()?,
+            loopback,
+            tls: url.scheme() == "https",
+        })
+    }
+
     /// Returns a client for a gateway whose connection is upgraded to a line: HTTP/1.1 and nothing else.
     ///
     /// # Errors
