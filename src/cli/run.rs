@@ -87,6 +87,10 @@ impl Job<'_> {
             Some(Command::Chat(args)) => self.chat(args),
             #[cfg(feature = "gateway")]
             Some(Command::Serve(args)) => self.serve(args),
+            #[cfg(all(feature = "console", feature = "gateway"))]
+            Some(Command::Attach(args)) => self.attach(args),
+            #[cfg(feature = "gateway")]
+            Some(Command::Status(args)) => self.status(args),
             Some(Command::Simulate(args)) => simulate::run(args, self.out, self.err),
             #[cfg(feature = "store")]
             Some(Command::History { command }) => {
@@ -114,14 +118,33 @@ impl Job<'_> {
     #[cfg(feature = "console")]
     fn console(&mut self, demo: Option<super::args::DemoArgs>) -> Result<(), Failure> {
         let config = crate::config::load(self.env, &self.cli.flags())?;
-        let is_private = self.is_private();
-        let metrics = demo
-            .and_then(|args| args.metrics_listen)
-            .or(self.cli.metrics_listen);
-        let opened = face::open(
-            config, demo, is_private, metrics, self.env, self.err, self.style,
-        );
+        let wishes = face::Wishes {
+            is_private: self.is_private(),
+            metrics: demo
+                .and_then(|args| args.metrics_listen)
+                .or(self.cli.metrics_listen),
+            serve: self.serve_beside(&config, demo.is_some()),
+        };
+        let opened = face::open(config, demo, wishes, self.env, self.err, self.style);
         in_runtime(opened)
+    }
+
+    /// Tells whether other programs may use the console's pool: when somebody asks for it, or sets where.
+    #[cfg(all(feature = "console", feature = "gateway"))]
+    fn serve_beside(&self, config: &Config, is_demo: bool) -> face::Serve {
+        let listen = config.origins.get("gateway.listen");
+        let is_set = listen.is_some_and(|from| !matches!(from, Place::Default));
+        match (self.cli.serve, is_set && !is_demo) {
+            (true, _) => face::Serve::Asked,
+            (false, true) => face::Serve::Configured,
+            (false, false) => face::Serve::No,
+        }
+    }
+
+    #[cfg(all(feature = "console", not(feature = "gateway")))]
+    #[expect(clippy::unused_self, reason = "the same call as with a gateway")]
+    fn serve_beside(&self, _: &Config, _: bool) -> face::Serve {
+        face::Serve::No
     }
 
     #[cfg(not(feature = "console"))]
@@ -239,6 +262,34 @@ impl Job<'_> {
         let config = self.load()?;
         let done = bench::run(config, args, self.env, self.out, self.err, interrupted());
         in_runtime(done)
+    }
+
+    #[cfg(all(feature = "console", feature = "gateway"))]
+    fn attach(&mut self, args: &super::args::AttachArgs) -> Result<(), Failure> {
+        let config = crate::config::load(self.env, &self.cli.flags())?;
+        let attached = super::attach::attach(config, args, self.env, self.err, self.style);
+        in_runtime(attached)
+    }
+
+    /// A config that is wrong is no reason to show nothing.
+    #[cfg(feature = "gateway")]
+    fn status(&mut self, args: &super::args::StatusArgs) -> Result<(), Failure> {
+        let config = crate::config::load(self.env, &self.cli.flags()).ok();
+        let configured = config.and_then(|config| config.gateway.socket_place());
+        let out = io::stdout();
+        let mut output = super::status::Output {
+            out: self.out,
+            is_terminal: out.is_terminal(),
+            style: Style::of(&out, self.env),
+        };
+        let way = args.reach.way(configured, self.env);
+        in_runtime(super::status::run(
+            way,
+            args,
+            self.env,
+            &mut output,
+            interrupted(),
+        ))
     }
 
     #[cfg(feature = "gateway")]
