@@ -19,7 +19,7 @@ const SIZE: PtySize = PtySize {
 const PATIENCE: Duration = Duration::from_secs(30);
 
 /// The program, its terminal, and all that it has written.
-struct Console {
+pub(crate) struct Console {
     pair: PtyPair,
     child: Box<dyn Child + Send + Sync>,
     keyboard: Box<dyn Write + Send>,
@@ -34,10 +34,15 @@ fn line_discipline(pair: &PtyPair) -> String {
 }
 
 impl Console {
-    fn start(arguments: &[&str]) -> Self {
+    pub(crate) fn start(arguments: &[&str]) -> Self {
+        Self::run(env!("CARGO_BIN_EXE_llmdeck"), arguments)
+    }
+
+    /// Runs a program in a terminal of its own.
+    pub(crate) fn run(program: &str, arguments: &[&str]) -> Self {
         let home = tempfile::tempdir().unwrap();
         let pair = native_pty_system().openpty(SIZE).unwrap();
-        let mut command = CommandBuilder::new(env!("CARGO_BIN_EXE_llmdeck"));
+        let mut command = CommandBuilder::new(program);
         command.args(arguments);
         command.env_clear();
         command.env("TERM", "xterm-256color");
@@ -67,12 +72,12 @@ impl Console {
     }
 
     /// Presses keys, as bytes of a terminal.
-    fn press(&mut self, keys: &str) {
+    pub(crate) fn press(&mut self, keys: &str) {
         self.keyboard.write_all(keys.as_bytes()).unwrap();
         self.keyboard.flush().unwrap();
     }
 
-    fn terminal(&self) -> vt100::Parser {
+    pub(crate) fn terminal(&self) -> vt100::Parser {
         let mut terminal = vt100::Parser::new(SIZE.rows, SIZE.cols, 0);
         terminal.process(&self.written.lock());
         terminal
@@ -83,7 +88,7 @@ impl Console {
     }
 
     /// Waits until something is on the screen.
-    fn until(&self, what: &str, is_so: impl Fn(&str) -> bool) {
+    pub(crate) fn until(&self, what: &str, is_so: impl Fn(&str) -> bool) {
         let begun = Instant::now();
         loop {
             let screen = self.screen();
@@ -95,11 +100,21 @@ impl Console {
         }
     }
 
-    fn until_shown(&self, text: &str) {
+    pub(crate) fn until_shown(&self, text: &str) {
         self.until(text, |screen| screen.contains(text));
     }
 
-    fn ended(&mut self) -> ExitStatus {
+    pub(crate) fn has_ended(&mut self) -> bool {
+        self.child.try_wait().unwrap().is_some()
+    }
+
+    /// Gives the terminal another size.
+    pub(crate) fn resize(&self, cols: u16, rows: u16) {
+        let size = PtySize { rows, cols, ..SIZE };
+        self.pair.master.resize(size).unwrap();
+    }
+
+    pub(crate) fn ended(&mut self) -> ExitStatus {
         let begun = Instant::now();
         loop {
             if let Some(status) = self.child.try_wait().unwrap() {
@@ -111,14 +126,14 @@ impl Console {
     }
 
     #[cfg(unix)]
-    fn signal(&self, signal: rustix::process::Signal) {
+    pub(crate) fn signal(&self, signal: rustix::process::Signal) {
         let pid = i32::try_from(self.child.process_id().unwrap()).unwrap();
         let pid = rustix::process::Pid::from_raw(pid).unwrap();
         rustix::process::kill_process(pid, signal).unwrap();
     }
 
     /// Sees to it that every mode is off, the cursor is shown and the line discipline is back.
-    fn assert_restored(&self) {
+    pub(crate) fn assert_restored(&self) {
         let begun = Instant::now();
         // The last bytes may be on their way.
         while self.terminal().screen().alternate_screen() && begun.elapsed() < PATIENCE {

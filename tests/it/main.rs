@@ -8,6 +8,8 @@
 mod cli;
 mod config;
 mod console_pty;
+#[cfg(unix)]
+mod console_pty_ends;
 mod driver;
 mod faults;
 #[cfg(feature = "store")]
