@@ -29,7 +29,7 @@ use crate::gateway;
 use crate::prices::PriceSettings;
 #[cfg(feature = "store")]
 use crate::store;
-use crate::{logging, monitor, pool};
+use crate::{logging, monitor, notify, pool};
 
 /// What the command line says about the config.
 #[derive(Clone, Debug, Default)]
@@ -57,6 +57,10 @@ pub struct Config {
     pub retry: RetrySettings,
     /// How much is remembered of what happened.
     pub monitor: monitor::Settings,
+    /// How somebody elsewhere is told of alerts.
+    pub notify: notify::Settings,
+    /// What webhooks are signed with, and where it comes from.
+    pub notify_key: Option<(secrecy::SecretString, key::KeySource)>,
     /// Prices of one's own, by model.
     pub prices: BTreeMap<String, PriceSettings>,
     /// The routes in their order.
@@ -112,9 +116,22 @@ fn read(file: &mut Table<'_>, env: &Env, flags: &Flags, findings: &mut Findings)
     let mut names = Names::default();
     let mut instances = Vec::new();
     let entries = file.take_tables("instances", findings);
+    let entries_of_routes = file.take_tables("routes", findings);
     let has_entries = !entries.is_empty();
+    // The pool's breaker is what an instance's own is laid over.
+    let pool = overlay::section(
+        "pool",
+        file,
+        env,
+        findings,
+        |pool: &mut pool::Settings, table, findings| {
+            overlay::nested("breaker", &mut pool.breaker, table, findings, |_, _, _| {});
+            overlay::nested("scaling", &mut pool.scaling, table, findings, |_, _, _| {});
+        },
+    );
+    checks::pool(&pool, findings);
     for table in entries {
-        instances.extend(instance::read(table, &mut names, env, findings));
+        instances.extend(instance::read(table, &pool, &mut names, env, findings));
     }
     let mut found = match file.document().file() {
         Some(path) if has_entries => Found::File(path.to_owned()),
@@ -136,7 +153,7 @@ fn read(file: &mut Table<'_>, env: &Env, flags: &Flags, findings: &mut Findings)
     };
     let mut names_of_routes = Names::default();
     let mut routes = Vec::new();
-    for table in file.take_tables("routes", findings) {
+    for table in entries_of_routes {
         routes.extend(route::read(
             table,
             &mut names_of_routes,
@@ -144,17 +161,6 @@ fn read(file: &mut Table<'_>, env: &Env, flags: &Flags, findings: &mut Findings)
             findings,
         ));
     }
-    let pool = overlay::section(
-        "pool",
-        file,
-        env,
-        findings,
-        |pool: &mut pool::Settings, table, findings| {
-            overlay::nested("breaker", &mut pool.breaker, table, findings, |_, _, _| {});
-            overlay::nested("scaling", &mut pool.scaling, table, findings, |_, _, _| {});
-        },
-    );
-    checks::pool(&pool, findings);
     let retry = overlay::section("retry", file, env, findings, |_, _, _| {});
     checks::retry(&retry, findings);
     let monitor = overlay::section(
@@ -175,6 +181,17 @@ fn read(file: &mut Table<'_>, env: &Env, flags: &Flags, findings: &mut Findings)
         },
     );
     checks::monitor(&monitor, findings);
+    let mut notify_key = None;
+    let notify = overlay::section(
+        "notify",
+        file,
+        env,
+        findings,
+        |_: &mut notify::Settings, table, findings| {
+            notify_key = key::take(table, env, findings);
+        },
+    );
+    checks::notify(&notify, findings);
     let prices = price::read(file, findings);
     #[cfg(feature = "console")]
     let console = {
@@ -233,6 +250,8 @@ fn read(file: &mut Table<'_>, env: &Env, flags: &Flags, findings: &mut Findings)
         pool,
         retry,
         monitor,
+        notify,
+        notify_key,
         prices,
         routes,
         #[cfg(feature = "console")]

@@ -2,6 +2,7 @@
 
 mod budgets;
 mod change;
+mod routes;
 
 use std::collections::VecDeque;
 use std::sync::atomic::AtomicUsize;
@@ -321,6 +322,43 @@ async fn a_wrong_key_takes_the_instance_out_and_the_rest_go_on() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn what_only_a_person_mends_takes_the_instance_out_and_is_told_of_at_once() {
+    for (kind, word, says) in [
+        (ErrorKind::Auth, "wrong key", "wrong key"),
+        (ErrorKind::QuotaExhausted, "no quota", "quota used up"),
+    ] {
+        let refused = Act::Fail(Error::new(kind, "no").with_status(429));
+        let a = Scripted::new(ProviderType::OpenAi, [refused]);
+        let driver = driver(vec![spec("a", 1, &a)]);
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        let mut events = driver.subscribe();
+        let begun = Instant::now();
+        assert_eq!(driver.chat("Hi").await.unwrap_err().kind(), kind);
+        assert_eq!(
+            begun.elapsed(),
+            Duration::ZERO,
+            "and it was not tried again"
+        );
+        assert_eq!(driver.board().instances[0].state.word(), word);
+        let mut told = Vec::new();
+        while let Ok(event) = events.try_recv() {
+            if let DeckEvent::Alerted { alert } = event {
+                told.push((alert.rule, alert.message));
+            }
+        }
+        let message = format!("instance a is out until somebody mends it: {says}");
+        assert!(told.contains(&("held".to_owned(), message)), "{told:?}");
+        let board = driver.board();
+        assert!(board.alerts.iter().any(|alert| alert.rule == "held"));
+        assert_eq!(
+            driver.chat("Hi").await.unwrap_err().kind(),
+            ErrorKind::NoInstance
+        );
+        assert_eq!(a.asked(), 1, "nobody asks it any more");
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_request_that_is_wrong_itself_is_asked_once() {
     let a = Scripted::new(
         ProviderType::OpenAi,
@@ -479,6 +517,35 @@ async fn instances_to_avoid_are_avoided_while_another_is_there() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn an_alert_rule_is_silenced_and_speaks_again_when_that_is_taken_back() {
+    let a = Scripted::new(ProviderType::OpenAi, [answer(&["a"])]);
+    let driver = driver(vec![spec("a", 4, &a)]);
+    let silence = |rule: &str, seconds| Command::SilenceAlert {
+        rule: rule.to_owned(),
+        time: Duration::from_secs(seconds),
+    };
+    let changed = driver
+        .command(silence("success", 600), "test")
+        .await
+        .unwrap();
+    assert_eq!(changed.what, "alert rule success is silent for 10m");
+    assert_eq!(changed.undo, Some(silence("success", 0)));
+    let changed = driver.command(changed.undo.unwrap(), "test").await.unwrap();
+    assert_eq!(changed.what, "alert rule success tells again");
+    assert_eq!(changed.undo, Some(silence("success", 600)));
+    let unknown = driver
+        .command(silence("nobody", 1), "test")
+        .await
+        .unwrap_err();
+    assert_eq!(unknown.kind(), ErrorKind::Config);
+    let endless = Command::SilenceAlert {
+        rule: "success".to_owned(),
+        time: Duration::MAX,
+    };
+    driver.command(endless, "test").await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
 async fn events_and_commands_are_heard() {
     let a = Scripted::new(ProviderType::OpenAi, [answer(&["a"])]);
     let driver = driver(vec![spec("a", 4, &a)]);
@@ -621,7 +688,6 @@ proptest! {
 
 fn hedging(instances: Vec<InstanceSpec>) -> LlmModelDriver {
     let route = RouteSettings {
-        name: "r".into(),
         tiers: vec![
             instances
                 .iter()
@@ -630,6 +696,7 @@ fn hedging(instances: Vec<InstanceSpec>) -> LlmModelDriver {
         ],
         strategy: None,
         hedge: true,
+        ..RouteSettings::new("r")
     };
     LlmModelDriver::new(
         Settings {

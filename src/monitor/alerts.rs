@@ -20,13 +20,14 @@ use tokio::time::Instant;
 
 use super::LlmMonitor;
 use crate::base::{
-    AlertChange, AlertState, AlertView, InstanceName, InstanceState, ProviderType, Scope, Severity,
+    AlertChange, AlertState, AlertView, Error, ErrorKind, InstanceName, InstanceState,
+    ProviderType, Scope, Severity, clean_line,
 };
 pub use check::Nonsense;
 use condition::{Finding, Look};
 use phase::{Phase, Times};
 pub use settings::{
-    Amount, Capacity, Condition, FailuresInRow, InstanceOut, Limit, Objective, Over, Percentile,
+    Amount, Capacity, Condition, FailuresInRow, InstanceHeld, InstanceOut, Limit, Objective, Over, Percentile,
     Rule, Settings, Slow,
 };
 use standing::Standings;
@@ -75,13 +76,38 @@ impl Alerts {
         self.standings.set(name, state, now);
     }
 
-    /// Keeps a rule silent for a time; zero ends it.
-    pub(super) fn silence(&mut self, rule: &str, time: Duration, now: Instant) -> bool {
-        let known = self.settings.rules.iter().any(|known| known.name == rule);
-        if known {
-            self.silences.insert(rule.to_owned(), now + time);
+    /// Keeps a rule silent for a time; zero ends it. Returns how long it would have been silent.
+    pub(super) fn silence(
+        &mut self,
+        rule: &str,
+        time: Duration,
+        now: Instant,
+    ) -> Result<Duration, Error> {
+        let rules = || self.settings.rules.iter().map(|known| known.name.as_str());
+        if !rules().any(|known| known == rule) {
+            let known: Vec<&str> = rules().collect();
+            let rule = clean_line(rule);
+            let message = format!(
+                "no alert rule is called '{rule}'; there are {}",
+                known.join(", ")
+            );
+            return Err(Error::new(ErrorKind::Config, message));
         }
-        known
+        let before = match time {
+            Duration::ZERO => self.silences.remove(rule),
+            time => self.silences.insert(rule.to_owned(), now + time),
+        };
+        Ok(before.map_or(Duration::ZERO, |until| until.saturating_duration_since(now)))
+    }
+
+    /// Forgets instances that are no longer there.
+    pub(super) fn keep_states(&mut self, there: &[InstanceName]) {
+        self.standings.keep(there);
+    }
+
+    /// Makes the next look happen at once.
+    pub(super) fn hurry(&mut self) {
+        self.looked = None;
     }
 
     /// Looks at all rules if it is time to.
@@ -108,7 +134,7 @@ impl Alerts {
     fn scopes(&self, index: usize, monitor: &LlmMonitor) -> Vec<Scope> {
         let rule = &self.settings.rules[index];
         let mut scopes: Vec<Scope> = match (&rule.when, rule.over) {
-            (Condition::InstanceOut(_), _) => self
+            (Condition::InstanceOut(_) | Condition::InstanceHeld(_), _) => self
                 .standings
                 .names()
                 .cloned()
@@ -172,7 +198,10 @@ impl Alerts {
     fn notifies(&mut self, key: &Key, phase: Phase, worse: bool, now: Instant) -> bool {
         let rule = &self.settings.rules[key.0];
         let silenced = self.silences.contains_key(&rule.name);
+        // What only a person mends is told in any case: it is the cause, not a part.
+        let is_cause = matches!(rule.when, Condition::InstanceHeld(_));
         let part_of_larger = key.1 != Scope::All
+            && !is_cause
             && self.known.iter().any(|((_, scope), alert)| {
                 *scope == Scope::All && alert.phase.is_some_and(Phase::fires)
             });
@@ -266,6 +295,19 @@ impl LlmMonitor {
         self.alerts.lock().set_state(name, state, now);
     }
 
+    /// Tells which instances there are; what was told of others is forgotten.
+    pub fn only_instances(&self, there: &[InstanceName]) {
+        self.alerts.lock().keep_states(there);
+    }
+
+    /// Looks at the rules now, and returns what has changed since this was last asked for, oldest first.
+    pub fn alert_changes_now(&self, now: Instant) -> Vec<AlertChange> {
+        let mut alerts = self.alerts.lock();
+        alerts.hurry();
+        alerts.look(self, now);
+        alerts.take_changes()
+    }
+
     /// Looks at the rules, if it is time to, and returns the alerts: the firing ones first, then those pending, then
     /// those resolved. Rules are looked at only when this or [`alert_changes`](Self::alert_changes) is called, which
     /// somebody should do at least every ten seconds.
@@ -283,9 +325,17 @@ impl LlmMonitor {
         alerts.take_changes()
     }
 
-    /// Keeps a rule from telling of itself for a time; its alerts still show. Zero ends the silence. Returns whether
-    /// there is such a rule.
-    pub fn silence_alert(&self, rule: &str, time: Duration, now: Instant) -> bool {
+    /// Keeps a rule from telling of itself for a time; its alerts still show. Zero ends the silence. Returns how long
+    /// it would still have been silent.
+    ///
+    /// # Errors
+    /// `config` when there is no such rule.
+    pub fn silence_alert(
+        &self,
+        rule: &str,
+        time: Duration,
+        now: Instant,
+    ) -> Result<Duration, Error> {
         self.alerts.lock().silence(rule, time, now)
     }
 

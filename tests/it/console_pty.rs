@@ -26,7 +26,7 @@ pub(crate) struct Console {
     written: Arc<Mutex<Vec<u8>>>,
     /// The line discipline before the program took the terminal.
     before: String,
-    _home: tempfile::TempDir,
+    _home: Option<tempfile::TempDir>,
 }
 
 fn line_discipline(pair: &PtyPair) -> String {
@@ -41,14 +41,37 @@ impl Console {
     /// Runs a program in a terminal of its own.
     pub(crate) fn run(program: &str, arguments: &[&str]) -> Self {
         let home = tempfile::tempdir().unwrap();
+        let mut console = Self::run_in(program, home.path(), arguments, &[]);
+        console._home = Some(home);
+        console
+    }
+
+    /// Starts it in a home that others use too, with more in its environment.
+    pub(crate) fn start_in(
+        home: &std::path::Path,
+        arguments: &[&str],
+        variables: &[(&str, &str)],
+    ) -> Self {
+        Self::run_in(env!("CARGO_BIN_EXE_llmdeck"), home, arguments, variables)
+    }
+
+    fn run_in(
+        program: &str,
+        home: &std::path::Path,
+        arguments: &[&str],
+        variables: &[(&str, &str)],
+    ) -> Self {
         let pair = native_pty_system().openpty(SIZE).unwrap();
         let mut command = CommandBuilder::new(program);
         command.args(arguments);
         command.env_clear();
         command.env("TERM", "xterm-256color");
         command.env("COLORTERM", "truecolor");
-        command.env("HOME", home.path());
-        command.cwd(home.path());
+        command.env("HOME", home);
+        for (name, value) in variables {
+            command.env(name, value);
+        }
+        command.cwd(home);
         let before = line_discipline(&pair);
         let child = pair.slave.spawn_command(command).unwrap();
         let mut output = pair.master.try_clone_reader().unwrap();
@@ -67,7 +90,7 @@ impl Console {
             keyboard,
             written,
             before,
-            _home: home,
+            _home: None,
         }
     }
 
@@ -83,7 +106,7 @@ impl Console {
         terminal
     }
 
-    fn screen(&self) -> String {
+    pub(crate) fn screen(&self) -> String {
         self.terminal().screen().contents()
     }
 
