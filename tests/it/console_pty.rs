@@ -41,7 +41,7 @@ impl Console {
     /// Runs a program in a terminal of its own.
     pub(crate) fn run(program: &str, arguments: &[&str]) -> Self {
         let home = tempfile::tempdir().unwrap();
-        let mut console = Self::run_in(home.path(), program, arguments, &[]);
+        let mut console = Self::run_in(program, home.path(), arguments, &[]);
         console._home = Some(home);
         console
     }
@@ -52,12 +52,12 @@ impl Console {
         arguments: &[&str],
         variables: &[(&str, &str)],
     ) -> Self {
-        Self::run_in(home, env!("CARGO_BIN_EXE_llmdeck"), arguments, variables)
+        Self::run_in(env!("CARGO_BIN_EXE_llmdeck"), home, arguments, variables)
     }
 
     fn run_in(
-        home: &std::path::Path,
         program: &str,
+        home: &std::path::Path,
         arguments: &[&str],
         variables: &[(&str, &str)],
     ) -> Self {

@@ -85,11 +85,10 @@ fn the_editor_has_the_terminal_and_its_keys_and_the_text_comes_back() {
     let Some(mut console) = shell() else { return };
     let program = env!("CARGO_BIN_EXE_llmdeck");
     // An editor that shows what it was given, reads a line from the terminal, and adds it.
-    console.press(
-        "ed() { cat \"$1\"; echo; read -r line; echo \"$line\" >> \"$1\"; }; export -f ed\r",
-    );
+    console
+        .press("printf '%s\\n' 'cat \"$1\"' 'read -r line' 'echo \"$line\" >> \"$1\"' > ed.sh\r");
     console.press(&format!(
-        "EDITOR='bash -c '\"'\"'ed \"$0\"'\"'\"'' '{program}' demo --rate 0\r"
+        "EDITOR='bash ./ed.sh' '{program}' demo --rate 0\r"
     ));
     console.until_shown("Ask something.");
     console.press("the beginning ");
