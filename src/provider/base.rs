@@ -20,7 +20,9 @@ use super::fingerprint;
 use super::hint::better_hint;
 use super::http::{Http, Way, read_authorities};
 use super::{Settings, Timeouts};
-use crate::base::{ChatRequest, ChatStream, Error, ErrorKind, InstanceName, ProviderType};
+use crate::base::{
+    ChatRequest, ChatStream, Endpoint, Error, ErrorKind, InstanceName, ProviderType,
+};
 use crate::wire;
 
 /// How much of an error's body is read, and for how long.
@@ -201,8 +203,20 @@ impl Upstream {
     }
 
     /// Sends a chat and waits for the response's headers, whatever they say.
-    pub(super) async fn post(&self, body: Bytes, streaming: bool) -> Result<Response, Error> {
-        let mut request = Request::new(Method::POST, self.chat_url.clone());
+    pub(super) async fn post(
+        &self,
+        body: Bytes,
+        endpoint: Endpoint,
+        streaming: bool,
+        traceparent: Option<&str>,
+    ) -> Result<Response, Error> {
+        let url = match endpoint {
+            Endpoint::Chat => self.chat_url.clone(),
+            Endpoint::Embeddings => self
+                .address
+                .join(wire::embed::embed_path(self.provider_type)),
+        };
+        let mut request = Request::new(Method::POST, url);
         let headers = request.headers_mut();
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
         let accept = match (streaming, self.provider_type) {
@@ -214,6 +228,9 @@ impl Upstream {
         if streaming {
             // Proxies that compress also hold back; what comes compressed all the same is unpacked.
             headers.insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
+        }
+        if let Some(traceparent) = traceparent.and_then(|text| HeaderValue::from_str(text).ok()) {
+            headers.insert("traceparent", traceparent);
         }
         headers.extend(self.credentials.headers()?);
         *request.body_mut() = Some(body.into());
