@@ -12,9 +12,7 @@ use serde_json::{Map, Value, json};
 
 use super::catalog::Catalog;
 use super::settings::RouteSettings;
-use crate::base::{
-    ChatRequest, Endpoint, Error, ErrorKind, ProviderType, RawBody, Target,
-};
+use crate::base::{ChatRequest, Endpoint, Error, ErrorKind, ProviderType, RawBody, Target};
 use crate::wire::serve::{Front, unsuited};
 
 /// A request that can be sent into the pool.
@@ -100,11 +98,7 @@ fn restrict(request: &mut ChatRequest, front: Front, catalog: &Catalog) -> Resul
 ///
 /// # Errors
 /// `invalid_request`, naming the field and the rule.
-pub(super) fn embeddings(
-    front: Front,
-    body: &Bytes,
-    catalog: &Catalog,
-) -> Result<Asked, Error> {
+pub(super) fn embeddings(front: Front, body: &Bytes, catalog: &Catalog) -> Result<Asked, Error> {
     let read: Named = serde_json::from_slice(body).map_err(|error| not_json(&error))?;
     let asked = read.model.filter(|model| !model.is_empty());
     let asked = asked.ok_or_else(|| invalid("'model' is required"))?;
@@ -161,7 +155,13 @@ fn with_parameters(front: Front, body: &[u8], route: &RouteSettings) -> Result<V
     };
     // Ollama has most of them among its options.
     const AT_THE_TOP: [&str; 7] = [
-        "model", "messages", "stream", "format", "think", "keep_alive", "tools",
+        "model",
+        "messages",
+        "stream",
+        "format",
+        "think",
+        "keep_alive",
+        "tools",
     ];
     let is_ollama = front.family() == ProviderType::Ollama;
     for (all, is_over) in [(&route.defaults, false), (&route.overrides, true)] {
@@ -174,7 +174,9 @@ fn with_parameters(front: Front, body: &[u8], route: &RouteSettings) -> Result<V
             };
             let fields = if is_ollama && !AT_THE_TOP.contains(&name) {
                 let options = fields.entry("options").or_insert_with(|| json!({}));
-                options.as_object_mut().ok_or_else(|| invalid("'options' must be an object"))?
+                options
+                    .as_object_mut()
+                    .ok_or_else(|| invalid("'options' must be an object"))?
             } else {
                 &mut fields
             };
@@ -213,7 +215,10 @@ fn put(out: &mut Vec<u8>, name: &str, value: &str) {
     if !out.is_empty() {
         out.push(b',');
     }
-    if name.bytes().any(|byte| byte < b' ' || matches!(byte, b'"' | b'\\')) {
+    if name
+        .bytes()
+        .any(|byte| byte < b' ' || matches!(byte, b'"' | b'\\'))
+    {
         out.extend_from_slice(Value::from(name).to_string().as_bytes());
     } else {
         out.push(b'"');
@@ -279,10 +284,16 @@ mod tests {
     #[test]
     fn a_body_goes_on_byte_for_byte_but_for_its_model() {
         let body = r#"{"a": 1.50,"model":"x", "odd\n":[ 1 , {"b":null}],"stream":true}"#;
-        assert_eq!(text(body, false), r#""a":1.50,"odd\n":[ 1 , {"b":null}],"stream":true"#);
+        assert_eq!(
+            text(body, false),
+            r#""a":1.50,"odd\n":[ 1 , {"b":null}],"stream":true"#
+        );
         assert_eq!(text(r#"{"model":"x"}"#, false), "");
         assert_eq!(
-            text(r#"{"stream":true,"stream_options":{"include_usage":false}}"#, true),
+            text(
+                r#"{"stream":true,"stream_options":{"include_usage":false}}"#,
+                true
+            ),
             r#""stream":true,"stream_options":{"include_usage":true}"#
         );
         assert_eq!(text(r#"{"a":1,"a":2}"#, false), r#""a":2"#);
@@ -293,7 +304,10 @@ mod tests {
         let route = RouteSettings {
             name: "fast".to_owned(),
             timeout: None,
-            defaults: json!({"temperature": 0.5, "max_tokens": 9}).as_object().cloned().unwrap_or_default(),
+            defaults: json!({"temperature": 0.5, "max_tokens": 9})
+                .as_object()
+                .cloned()
+                .unwrap_or_default(),
             overrides: json!({"seed": 7}).as_object().cloned().unwrap_or_default(),
         };
         let with = |front, body: Value| {
@@ -301,7 +315,10 @@ mod tests {
             serde_json::from_slice::<Value>(&made.expect("a body")).expect("JSON")
         };
         assert_eq!(
-            with(Front::OpenAi, json!({"temperature": 1, "seed": 1, "max_completion_tokens": 3})),
+            with(
+                Front::OpenAi,
+                json!({"temperature": 1, "seed": 1, "max_completion_tokens": 3})
+            ),
             json!({"temperature": 1, "seed": 7, "max_completion_tokens": 3})
         );
         assert_eq!(

@@ -39,7 +39,9 @@ pub(super) fn check<B>(allowed: &[String], request: &Request<B>) -> Result<Verdi
         ));
     }
     let asks_first = *request.method() == Method::OPTIONS
-        && request.headers().contains_key(ACCESS_CONTROL_REQUEST_METHOD);
+        && request
+            .headers()
+            .contains_key(ACCESS_CONTROL_REQUEST_METHOD);
     if !asks_first {
         return Ok(Verdict::Go(Some(origin.clone())));
     }

@@ -178,10 +178,7 @@ async fn ask(
         chat: shared.deck.chat(request),
         front,
         speaker,
-        guard: Guard {
-            pass,
-            _slot: slot,
-        },
+        guard: Guard { pass, _slot: slot },
     };
     let answered = match (is_chat, streaming) {
         (false, _) => answer::embedded(work, &model).await,
@@ -243,7 +240,9 @@ impl Slot {
             return Err(Refusal::new(
                 StatusCode::SERVICE_UNAVAILABLE,
                 ErrorKind::Overloaded,
-                format!("the gateway has {most} requests running, which is its limit (gateway.max_requests); try again soon"),
+                format!(
+                    "the gateway has {most} requests running, which is its limit (gateway.max_requests); try again soon"
+                ),
             ));
         }
         Ok(slot)
@@ -339,7 +338,10 @@ fn traceparent(headers: &HeaderMap) -> Option<String> {
     let text = headers.get("traceparent")?.to_str().ok()?;
     let parts: Vec<&str> = text.split('-').collect();
     let is_hex = |part: &str, length| {
-        part.len() == length && part.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
+        part.len() == length
+            && part
+                .bytes()
+                .all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
     };
     let is_one = matches!(parts.as_slice(), [version, trace, parent, flags, ..]
         if is_hex(version, 2) && is_hex(trace, 32) && is_hex(parent, 16) && is_hex(flags, 2)

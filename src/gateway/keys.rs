@@ -50,7 +50,11 @@ impl Digest {
 
     /// Compares in a time that does not tell how much is alike.
     fn is(&self, other: &Self) -> bool {
-        let differing = self.0.iter().zip(&other.0).fold(0, |all, (a, b)| all | (a ^ b));
+        let differing = self
+            .0
+            .iter()
+            .zip(&other.0)
+            .fold(0, |all, (a, b)| all | (a ^ b));
         std::hint::black_box(differing) == 0
     }
 }
@@ -130,9 +134,7 @@ impl Keys {
             return Ok(None);
         }
         let given = given(headers).ok_or_else(|| {
-            refused(
-                "a key is needed: send it as 'Authorization: Bearer KEY' or 'x-api-key: KEY'",
-            )
+            refused("a key is needed: send it as 'Authorization: Bearer KEY' or 'x-api-key: KEY'")
         })?;
         let digest = Digest::of(given);
         let mut found = None;
@@ -175,8 +177,15 @@ impl Key {
         let now = Instant::now();
         let mut used = self.used.lock();
         let name = &self.settings.name;
-        if let Some(most) = self.settings.concurrency.filter(|most| used.running >= *most) {
-            return Err(too_many(format!("key '{name}' has {most} requests running, which is its limit"), None));
+        if let Some(most) = self
+            .settings
+            .concurrency
+            .filter(|most| used.running >= *most)
+        {
+            return Err(too_many(
+                format!("key '{name}' has {most} requests running, which is its limit"),
+                None,
+            ));
         }
         let cost = Cost { tokens };
         let when = used.limiter.earliest(cost, now);
@@ -251,7 +260,11 @@ fn refused(message: &str) -> Refusal {
 fn too_many(message: String, wait: Option<Duration>) -> Refusal {
     Refusal {
         retry_after: wait,
-        ..Refusal::new(StatusCode::TOO_MANY_REQUESTS, ErrorKind::RateLimited, message)
+        ..Refusal::new(
+            StatusCode::TOO_MANY_REQUESTS,
+            ErrorKind::RateLimited,
+            message,
+        )
     }
 }
 
@@ -301,11 +314,19 @@ mod tests {
             let found = keys.caller(&headers(name, value));
             assert!(found.is_ok_and(|key| key.is_some()), "{name}: {value}");
         }
-        for wrong in [headers("authorization", "Bearer wrong"), headers("x-api-key", ""), HeaderMap::new()] {
+        for wrong in [
+            headers("authorization", "Bearer wrong"),
+            headers("x-api-key", ""),
+            HeaderMap::new(),
+        ] {
             let refusal = keys.caller(&wrong).err().expect("refused");
             assert_eq!(refusal.status, StatusCode::UNAUTHORIZED);
         }
-        assert!(Keys::default().caller(&HeaderMap::new()).is_ok_and(|key| key.is_none()));
+        assert!(
+            Keys::default()
+                .caller(&HeaderMap::new())
+                .is_ok_and(|key| key.is_none())
+        );
     }
 
     #[tokio::test(start_paused = true)]
@@ -313,11 +334,21 @@ mod tests {
         let keys = Keys::new(&[settings("right")], &Keys::default());
         let key = keys.0[0].clone();
         let first = key.admit(10).expect("the first");
-        assert_eq!(key.admit(10).err().map(|told| told.status), Some(StatusCode::TOO_MANY_REQUESTS));
+        assert_eq!(
+            key.admit(10).err().map(|told| told.status),
+            Some(StatusCode::TOO_MANY_REQUESTS)
+        );
         drop(first);
-        drop(key.admit(10).expect("the second, after the first has ended"));
+        drop(
+            key.admit(10)
+                .expect("the second, after the first has ended"),
+        );
         let told = key.admit(10).err().expect("the third in a minute");
-        assert!(told.retry_after.is_some_and(|wait| wait > Duration::from_secs(50)), "{told:?}");
+        assert!(
+            told.retry_after
+                .is_some_and(|wait| wait > Duration::from_secs(50)),
+            "{told:?}"
+        );
         // A reload changes nothing of it.
         let mut changed = settings("right");
         changed.name = "renamed".to_owned();
@@ -325,8 +356,14 @@ mod tests {
         assert!(keys.0[0].admit(10).is_err());
         tokio::time::advance(Duration::from_secs(61)).await;
         let mut pass = keys.0[0].admit(10).expect("a minute later");
-        pass.used(Some(&Usage { total_tokens: Some(5_000), ..Usage::default() }));
+        pass.used(Some(&Usage {
+            total_tokens: Some(5_000),
+            ..Usage::default()
+        }));
         drop(pass);
-        assert!(keys.0[0].admit(10).is_err(), "tokens that were really used count");
+        assert!(
+            keys.0[0].admit(10).is_err(),
+            "tokens that were really used count"
+        );
     }
 }

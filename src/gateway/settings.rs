@@ -159,17 +159,26 @@ impl Settings {
             }
         }
         if self.tls_cert.is_empty() != self.tls_key.is_empty() {
-            let key = if self.tls_cert.is_empty() { "tls_cert" } else { "tls_key" };
+            let key = if self.tls_cert.is_empty() {
+                "tls_cert"
+            } else {
+                "tls_key"
+            };
             let rule = "TLS needs both tls_cert and tls_key";
             wrong.push(Wrong::new(key, "\"\"", rule, "set both, or neither"));
         }
         for (at, key) in self.keys.iter().enumerate() {
             let shown = format!("\"{}\"", key.name);
-            let is_word = !key.name.is_empty()
-                && key.name.chars().all(|c| c.is_ascii_graphic() && c != '"');
+            let is_word =
+                !key.name.is_empty() && key.name.chars().all(|c| c.is_ascii_graphic() && c != '"');
             if !is_word {
                 let rule = "a key's name is a word of visible ASCII";
-                wrong.push(Wrong::new("keys.name", &shown, rule, "such as name = \"ci\""));
+                wrong.push(Wrong::new(
+                    "keys.name",
+                    &shown,
+                    rule,
+                    "such as name = \"ci\"",
+                ));
             }
             let is_same = |other: &KeySettings| other.name == key.name || other.hash == key.hash;
             if self.keys.iter().take(at).any(is_same) {
@@ -186,7 +195,12 @@ impl Settings {
             }
             if key.concurrency == Some(0) || key.requests_per_minute == Some(0) {
                 let rule = "a key with this limit could never be used";
-                wrong.push(Wrong::new("keys.name", shown, rule, "take the key out instead"));
+                wrong.push(Wrong::new(
+                    "keys.name",
+                    shown,
+                    rule,
+                    "take the key out instead",
+                ));
             }
         }
         wrong
@@ -206,8 +220,8 @@ impl Settings {
         match (self.check().into_iter().next(), self.address()) {
             (None, Some(address)) => Ok(address),
             (wrong, _) => {
-                let wrong = wrong
-                    .unwrap_or_else(|| Wrong::new("listen", self.listen.as_str(), "?", "?"));
+                let wrong =
+                    wrong.unwrap_or_else(|| Wrong::new("listen", self.listen.as_str(), "?", "?"));
                 let message = format!("gateway.{} = {}: {}", wrong.key, wrong.value, wrong.rule);
                 Err(Error::new(ErrorKind::Config, message).with_hint(wrong.right))
             }

@@ -25,7 +25,8 @@ pub(super) fn acceptor(settings: &Settings) -> Result<Option<TlsAcceptor>, Error
     if chain.is_empty() {
         return Err(unusable("tls_cert", cert, &"there is no certificate in it"));
     }
-    let key_der = PrivateKeyDer::from_pem_file(key).map_err(|error| unusable("tls_key", key, &error))?;
+    let key_der =
+        PrivateKeyDer::from_pem_file(key).map_err(|error| unusable("tls_key", key, &error))?;
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let mut config = rustls::ServerConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
@@ -39,6 +40,7 @@ pub(super) fn acceptor(settings: &Settings) -> Result<Option<TlsAcceptor>, Error
 
 fn unusable(key: &str, path: &Path, why: &dyn std::fmt::Display) -> Error {
     let message = format!("gateway.{key} {} cannot be used: {why}", path.display());
-    Error::new(ErrorKind::Config, message)
-        .with_hint("both are PEM files: the certificates, the server's own first, and its private key")
+    Error::new(ErrorKind::Config, message).with_hint(
+        "both are PEM files: the certificates, the server's own first, and its private key",
+    )
 }

@@ -33,14 +33,25 @@ impl Reader {
             }
             Some(raw) if raw.provider_type == provider_type => {
                 let hides_usage = raw.hides_usage;
-                let tap = Tap::new(provider_type, streaming, content_type, max_line, hides_usage);
+                let tap = Tap::new(
+                    provider_type,
+                    streaming,
+                    content_type,
+                    max_line,
+                    hides_usage,
+                );
                 if let Some(tap) = tap {
                     return Self::Tap(Box::new(tap));
                 }
             }
             Some(_) | None => {}
         }
-        Self::Decode(wire::decoder(provider_type, streaming, content_type, max_line))
+        Self::Decode(wire::decoder(
+            provider_type,
+            streaming,
+            content_type,
+            max_line,
+        ))
     }
 
     /// Takes bytes as they came.

@@ -46,7 +46,9 @@ pub fn translate_request(
         _ => false,
     };
     if !out.get("input").is_some_and(is_text) {
-        return Err(invalid("'input' must be a text or a list of texts".to_owned()));
+        return Err(invalid(
+            "'input' must be a text or a list of texts".to_owned(),
+        ));
     }
     for (name, value) in members {
         let asks_nothing = match name.as_str() {
@@ -78,7 +80,10 @@ pub fn translate_answer(
     let usage = usage(&document);
     let prompt = usage.prompt_tokens.unwrap_or(0);
     if to == ProviderType::Ollama {
-        let data = document.get("data").and_then(Value::as_array).ok_or_else(bad)?;
+        let data = document
+            .get("data")
+            .and_then(Value::as_array)
+            .ok_or_else(bad)?;
         let vectors: Vec<&Value> = data.iter().filter_map(|one| one.get("embedding")).collect();
         return Ok(json!({"model": model, "embeddings": vectors, "prompt_eval_count": prompt}));
     }
@@ -99,8 +104,8 @@ pub fn translate_answer(
 /// # Errors
 /// `protocol/bad_json` when it does not.
 pub fn read_answer(body: &[u8]) -> Result<Usage, Error> {
-    let document: Value = json::read(body)
-        .ok_or_else(|| Error::protocol("bad_json", "the answer is not JSON"))?;
+    let document: Value =
+        json::read(body).ok_or_else(|| Error::protocol("bad_json", "the answer is not JSON"))?;
     if document.get("data").is_none() && document.get("embeddings").is_none() {
         let told = "the answer has no embeddings in it";
         return Err(Error::protocol("bad_json", told));

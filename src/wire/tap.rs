@@ -253,7 +253,9 @@ fn frame_end(framing: Framing, bytes: &[u8], from: usize) -> Option<usize> {
         let ends = match framing {
             Framing::Lines => true,
             Framing::Events => {
-                before.is_empty() || before.ends_with(b"\n") || matches!(before, b"\r" | [.., b'\n', b'\r'])
+                before.is_empty()
+                    || before.ends_with(b"\n")
+                    || matches!(before, b"\r" | [.., b'\n', b'\r'])
             }
             Framing::Whole => false,
         };
@@ -270,7 +272,9 @@ fn has_no_choice(frame: &[u8]) -> bool {
     let after = memchr::memmem::find(frame, CHOICES).map(|at| at + CHOICES.len());
     let rest = after.and_then(|at| frame.get(at..)).unwrap_or_default();
     let mut rest = rest.iter().filter(|byte| !byte.is_ascii_whitespace());
-    [b':', b'[', b']'].iter().all(|wanted| rest.next() == Some(wanted))
+    [b':', b'[', b']']
+        .iter()
+        .all(|wanted| rest.next() == Some(wanted))
 }
 
 #[cfg(test)]
@@ -279,9 +283,12 @@ mod tests {
     use crate::base::FinishReason;
 
     const ROLE: &str = "data: {\"choices\":[{\"index\":0,\"delta\":{\"role\":\"assistant\",\"content\":\"\"}}],\"x\":1}\n\n";
-    const TEXT: &str = "data: {\"choices\":[{\"index\":0,\"delta\":{\"content\":\"an error\"}}],\"odd\":[1]}\n\n";
-    const STOP: &str = "data: {\"choices\":[{\"index\":0,\"delta\":{},\"finish_reason\":\"stop\"}]}\n\n";
-    const USAGE: &str = "data: {\"choices\": [ ],\"usage\":{\"prompt_tokens\":3,\"completion_tokens\":2}}\n\n";
+    const TEXT: &str =
+        "data: {\"choices\":[{\"index\":0,\"delta\":{\"content\":\"an error\"}}],\"odd\":[1]}\n\n";
+    const STOP: &str =
+        "data: {\"choices\":[{\"index\":0,\"delta\":{},\"finish_reason\":\"stop\"}]}\n\n";
+    const USAGE: &str =
+        "data: {\"choices\": [ ],\"usage\":{\"prompt_tokens\":3,\"completion_tokens\":2}}\n\n";
     const DONE: &str = "data: [DONE]\n\n";
 
     fn tap(hides_usage: bool) -> Tap {
@@ -320,8 +327,18 @@ mod tests {
             let (sent, told, outcome) = fed(&mut tap(false), &body, length);
             assert_eq!(sent, body, "in pieces of {length}");
             assert_eq!(outcome, Ok(()));
-            assert!(told.iter().any(|chunk| matches!(chunk, Chunk::Usage(usage) if usage.prompt_tokens == Some(3))));
-            let stop = |chunk: &Chunk| matches!(chunk, Chunk::Finish { reason: FinishReason::Stop, .. });
+            assert!(told.iter().any(
+                |chunk| matches!(chunk, Chunk::Usage(usage) if usage.prompt_tokens == Some(3))
+            ));
+            let stop = |chunk: &Chunk| {
+                matches!(
+                    chunk,
+                    Chunk::Finish {
+                        reason: FinishReason::Stop,
+                        ..
+                    }
+                )
+            };
             assert!(told.iter().any(stop));
         }
     }
@@ -341,9 +358,11 @@ mod tests {
     fn nothing_goes_on_before_the_first_output() {
         let mut tap = tap(false);
         let mut out = Vec::new();
-        tap.feed(Bytes::from_static(ROLE.as_bytes()), &mut out).expect("a frame");
+        tap.feed(Bytes::from_static(ROLE.as_bytes()), &mut out)
+            .expect("a frame");
         assert_eq!(out, []);
-        tap.feed(Bytes::from_static(TEXT.as_bytes()), &mut out).expect("a frame");
+        tap.feed(Bytes::from_static(TEXT.as_bytes()), &mut out)
+            .expect("a frame");
         let Some(Chunk::Frames(frames)) = out.first() else {
             panic!("{out:?}");
         };
@@ -361,7 +380,10 @@ mod tests {
             let cut = [ROLE, TEXT, &TEXT[..30]].concat();
             let (sent, _, outcome) = fed(&mut tap(false), &cut, length);
             assert_eq!(sent, [ROLE, TEXT].concat());
-            assert_eq!(outcome.map_err(|error| error.detail()), Err(Some("truncated")));
+            assert_eq!(
+                outcome.map_err(|error| error.detail()),
+                Err(Some("truncated"))
+            );
         }
     }
 

@@ -401,7 +401,8 @@ impl Core {
     fn build_class(&self, want: &Want, model: Option<&str>) -> Result<Class, Error> {
         let serves = |at: &u32| {
             let models = &self.slots[*at as usize].settings.models;
-            let can = want.types == 0 || want.types & bit(self.slots[*at as usize].settings.provider_type) != 0;
+            let can = want.types == 0
+                || want.types & bit(self.slots[*at as usize].settings.provider_type) != 0;
             can && model
                 .is_none_or(|model| models.is_empty() || models.iter().any(|known| known == model))
         };

@@ -30,7 +30,8 @@ pub(super) fn zhipuai(body: &[u8]) -> Result<ChatRequest, Error> {
         match thinking.get("type").and_then(Value::as_str) {
             Some("disabled") => put(extra, "reasoning_effort", "none"),
             // It is what a model that can think does by itself.
-            _ if thinking.is_null() || thinking.get("type").is_some_and(|kind| kind == "enabled") => {}
+            _ if thinking.is_null()
+                || thinking.get("type").is_some_and(|kind| kind == "enabled") => {}
             _ => return Err(untranslatable("thinking")),
         }
     }

@@ -5,9 +5,7 @@ use serde::Serialize;
 use serde_json::{Map, Value, json};
 
 use super::Encoder;
-use crate::base::{
-    Chunk, FinishReason, LlmResponse, ProviderType, ToolCall, ToolCallDelta, Usage,
-};
+use crate::base::{Chunk, FinishReason, LlmResponse, ProviderType, ToolCall, ToolCallDelta, Usage};
 
 const KEEP_ALIVE: &[u8] = b": keep-alive\n\n";
 const DONE: &[u8] = b"data: [DONE]\n\n";

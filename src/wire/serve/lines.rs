@@ -78,7 +78,10 @@ fn empty_message() -> Map<String, Value> {
 fn line(encoder: &Encoder, message: Map<String, Value>, end: Map<String, Value>) -> Vec<u8> {
     let mut fields = Map::new();
     fields.insert("model".to_owned(), encoder.model.as_str().into());
-    fields.insert("created_at".to_owned(), created_at(encoder.created_unix).into());
+    fields.insert(
+        "created_at".to_owned(),
+        created_at(encoder.created_unix).into(),
+    );
     fields.insert("message".to_owned(), message.into());
     fields.insert("done".to_owned(), (!end.is_empty()).into());
     fields.extend(end);

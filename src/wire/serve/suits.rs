@@ -91,13 +91,17 @@ pub fn unsuited(provider_type: ProviderType, request: &ChatRequest) -> Option<St
     {
         return Some(cannot(&format!("tools[{at}].type")));
     }
-    request.messages.iter().enumerate().find_map(|(at, message)| {
-        let Content::Parts(parts) = &message.content else {
-            return None;
-        };
-        let part = parts.iter().position(|part| !takes(provider_type, part))?;
-        Some(cannot(&format!("messages[{at}].content[{part}]")))
-    })
+    request
+        .messages
+        .iter()
+        .enumerate()
+        .find_map(|(at, message)| {
+            let Content::Parts(parts) = &message.content else {
+                return None;
+            };
+            let part = parts.iter().position(|part| !takes(provider_type, part))?;
+            Some(cannot(&format!("messages[{at}].content[{part}]")))
+        })
 }
 
 /// Tells whether a field asks for nothing: null, or what happens anyway.
@@ -108,7 +112,9 @@ fn is_nothing(field: &str, value: &Value) -> bool {
         "top_logprobs" => *value == 0,
         "parallel_tool_calls" => *value == true,
         "frequency_penalty" | "presence_penalty" => value.as_f64() == Some(0.0),
-        "modalities" => value.as_array().is_some_and(|all| all.iter().all(|one| one == "text")),
+        "modalities" => value
+            .as_array()
+            .is_some_and(|all| all.iter().all(|one| one == "text")),
         "response_format" => value.get("type").is_some_and(|kind| kind == "text"),
         _ => false,
     };

@@ -3,9 +3,7 @@
 use serde_json::{Map, Value, json};
 
 use super::{open, put, refuse, untranslatable};
-use crate::base::{
-    ChatRequest, Content, Error, Message, Part, Role, ToolArguments, ToolCall,
-};
+use crate::base::{ChatRequest, Content, Error, Message, Part, Role, ToolArguments, ToolCall};
 use crate::wire::serve::fields::{Fields, invalid};
 
 /// Reads a request for a message.
@@ -37,7 +35,9 @@ pub(in crate::wire::serve) fn anthropic(body: &[u8]) -> Result<ChatRequest, Erro
         message(value, &format!("messages[{number}]"), &mut request.messages)?;
     }
     for (number, value) in fields.list("tools")?.into_iter().enumerate() {
-        request.tools.push(tool(value, &format!("tools[{number}]"))?);
+        request
+            .tools
+            .push(tool(value, &format!("tools[{number}]"))?);
     }
     let mut extra = Map::new();
     if let Some(choice) = fields.take("tool_choice") {
@@ -58,7 +58,13 @@ pub(in crate::wire::serve) fn anthropic(body: &[u8]) -> Result<ChatRequest, Erro
     }
     refuse(
         &mut fields,
-        &["mcp_servers", "container", "context_management", "output_config", "output_format"],
+        &[
+            "mcp_servers",
+            "container",
+            "context_management",
+            "output_config",
+            "output_format",
+        ],
     )?;
     extra.extend(fields.rest());
     request.extra = extra;
@@ -77,7 +83,11 @@ fn think(thinking: &Value, extra: &mut Map<String, Value>) -> Result<(), Error> 
             };
             put(extra, "reasoning_effort", effort);
         }
-        _ => return Err(invalid("'thinking.type' must be enabled, disabled or adaptive")),
+        _ => {
+            return Err(invalid(
+                "'thinking.type' must be enabled, disabled or adaptive",
+            ));
+        }
     }
     Ok(())
 }
@@ -117,7 +127,11 @@ fn tool(value: Value, place: &str) -> Result<Value, Error> {
         put(&mut function, "description", description);
     }
     let schema = fields.take("input_schema");
-    put(&mut function, "parameters", schema.unwrap_or_else(|| json!({"type": "object"})));
+    put(
+        &mut function,
+        "parameters",
+        schema.unwrap_or_else(|| json!({"type": "object"})),
+    );
     Ok(json!({"type": "function", "function": function}))
 }
 
@@ -187,7 +201,9 @@ fn image(block: &mut Fields) -> Result<Part, Error> {
         Some("url") => source.string("url")?.unwrap_or_default(),
         _ => return Err(untranslatable(&source.place_of("type"))),
     };
-    Ok(Part::Other(json!({"type": "image_url", "image_url": {"url": url}})))
+    Ok(Part::Other(
+        json!({"type": "image_url", "image_url": {"url": url}}),
+    ))
 }
 
 fn tool_result(block: &mut Fields) -> Result<Message, Error> {
@@ -199,7 +215,11 @@ fn tool_result(block: &mut Fields) -> Result<Message, Error> {
         Some(content) => text_of(content, &block.place_of("content"))?,
     };
     // No other protocol can say that a tool failed, so it is said in words.
-    let text = if is_error { format!("The tool failed: {text}") } else { text };
+    let text = if is_error {
+        format!("The tool failed: {text}")
+    } else {
+        text
+    };
     Ok(Message {
         tool_call_id: Some(id),
         ..Message::text(Role::Tool, text)
@@ -221,6 +241,8 @@ fn text_of(value: Value, place: &str) -> Result<String, Error> {
             }
             Ok(all)
         }
-        _ => Err(invalid(format!("'{place}' must be a string or a list of text blocks"))),
+        _ => Err(invalid(format!(
+            "'{place}' must be a string or a list of text blocks"
+        ))),
     }
 }

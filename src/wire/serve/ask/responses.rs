@@ -3,9 +3,7 @@
 use serde_json::{Map, Value, json};
 
 use super::{open, put, refuse, untranslatable};
-use crate::base::{
-    ChatRequest, Content, Error, Message, Part, Role, ToolArguments, ToolCall,
-};
+use crate::base::{ChatRequest, Content, Error, Message, Part, Role, ToolArguments, ToolCall};
 use crate::wire::serve::fields::{Fields, invalid};
 
 /// Fields that ask the server to remember, to run tools of its own, or to answer later.
@@ -29,7 +27,10 @@ pub(in crate::wire::serve) fn responses(body: &[u8]) -> Result<ChatRequest, Erro
         top_p: fields.number("top_p")?,
         ..ChatRequest::default()
     };
-    if let Some(text) = fields.string("instructions")?.filter(|text| !text.is_empty()) {
+    if let Some(text) = fields
+        .string("instructions")?
+        .filter(|text| !text.is_empty())
+    {
         request.messages.push(Message::system(text));
     }
     match fields.take("input") {
@@ -46,7 +47,9 @@ pub(in crate::wire::serve) fn responses(body: &[u8]) -> Result<ChatRequest, Erro
         return Err(invalid("'input' must not be empty"));
     }
     for (number, value) in fields.list("tools")?.into_iter().enumerate() {
-        request.tools.push(tool(value, &format!("tools[{number}]"))?);
+        request
+            .tools
+            .push(tool(value, &format!("tools[{number}]"))?);
     }
     request.tool_choice = match fields.take("tool_choice") {
         None => None,
@@ -226,7 +229,9 @@ fn content(values: Vec<Value>, place: &str) -> Result<Content, Error> {
                 if let Some(detail) = fields.take("detail") {
                     put(&mut image, "detail", detail);
                 }
-                parts.push(Part::Other(json!({"type": "image_url", "image_url": image})));
+                parts.push(Part::Other(
+                    json!({"type": "image_url", "image_url": image}),
+                ));
             }
             Some(kind) => {
                 let kind = format!("{} of type {kind}", fields.place_of("type"));

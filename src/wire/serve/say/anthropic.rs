@@ -101,7 +101,11 @@ impl Anthropic {
             return self.blocks.len() - 1;
         }
         let is_tool = matches!(block, Block::Tool(_));
-        if let Some(at) = self.blocks.iter().position(|known| is_tool && *known == block) {
+        if let Some(at) = self
+            .blocks
+            .iter()
+            .position(|known| is_tool && *known == block)
+        {
             return at;
         }
         self.close(out);
@@ -125,7 +129,10 @@ impl Anthropic {
 
     fn tool(&mut self, piece: &ToolCallDelta, out: &mut String) {
         let at = self.block(Block::Tool(piece.index), Some(piece), out);
-        let arguments = piece.arguments.as_ref().map(crate::base::ToolArguments::to_text);
+        let arguments = piece
+            .arguments
+            .as_ref()
+            .map(crate::base::ToolArguments::to_text);
         if let Some(arguments) = arguments.filter(|arguments| !arguments.is_empty()) {
             let more = json!({"type": "input_json_delta", "partial_json": arguments});
             delta(at, &more, out);

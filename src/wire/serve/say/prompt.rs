@@ -5,9 +5,9 @@ use serde_json::{Map, Value, json};
 
 use super::About;
 use crate::base::{Answer, Chunk};
+use crate::wire::serve::Front;
 use crate::wire::serve::events::{finish_word, usage_fields};
 use crate::wire::serve::lines::{created_at, end};
-use crate::wire::serve::Front;
 
 /// An answer that is mere text.
 pub(super) struct Prompt {

@@ -76,7 +76,11 @@ impl Responses {
             Some(FinishReason::ContentFilter) => Some("content_filter"),
             _ => None,
         };
-        let status = if cut.is_some() { "incomplete" } else { "completed" };
+        let status = if cut.is_some() {
+            "incomplete"
+        } else {
+            "completed"
+        };
         let mut response = self.response(status);
         response["incomplete_details"] = cut.map_or(Value::Null, |why| json!({"reason": why}));
         response["output"] = self.output();
@@ -112,7 +116,8 @@ impl Responses {
         match (self.items.last_mut(), more) {
             (Some(Item::Reasoning(all)), Item::Reasoning(text)) => {
                 all.push_str(&text);
-                let data = json!({"item_id": id, "output_index": at, "content_index": 0, "delta": text});
+                let data =
+                    json!({"item_id": id, "output_index": at, "content_index": 0, "delta": text});
                 self.put("response.reasoning_text.delta", data, out);
             }
             (Some(Item::Text(all)), Item::Text(text)) => {
@@ -124,7 +129,8 @@ impl Responses {
             }
             (Some(Item::Refusal(all)), Item::Refusal(text)) => {
                 all.push_str(&text);
-                let data = json!({"item_id": id, "output_index": at, "content_index": 0, "delta": text});
+                let data =
+                    json!({"item_id": id, "output_index": at, "content_index": 0, "delta": text});
                 self.put("response.refusal.delta", data, out);
             }
             _ => {}
@@ -133,9 +139,10 @@ impl Responses {
 
     fn call(&mut self, piece: &ToolCallDelta, out: &mut String) {
         self.begin(out);
-        let known = self.items.iter().position(
-            |item| matches!(item, Item::Call { number, .. } if *number == piece.index),
-        );
+        let known = self
+            .items
+            .iter()
+            .position(|item| matches!(item, Item::Call { number, .. } if *number == piece.index));
         let at = known.unwrap_or_else(|| {
             self.close(out);
             let id = piece.id.clone();
@@ -148,7 +155,10 @@ impl Responses {
             self.open_item(&call, out);
             self.items.len() - 1
         });
-        let more = piece.arguments.as_ref().map(crate::base::ToolArguments::to_text);
+        let more = piece
+            .arguments
+            .as_ref()
+            .map(crate::base::ToolArguments::to_text);
         if let Some(more) = more.filter(|more| !more.is_empty()) {
             if let Some(Item::Call { arguments, .. }) = self.items.get_mut(at) {
                 arguments.push_str(&more);
@@ -181,7 +191,11 @@ impl Responses {
         if matches!(first, Item::Text(_) | Item::Refusal(_)) {
             item["content"] = json!([]);
         }
-        self.put("response.output_item.added", json!({"output_index": at, "item": item}), out);
+        self.put(
+            "response.output_item.added",
+            json!({"output_index": at, "item": item}),
+            out,
+        );
         if let Some(part) = self.part(at) {
             let data = json!({
                 "item_id": self.item_id(at), "output_index": at, "content_index": 0, "part": part,
@@ -209,7 +223,9 @@ impl Responses {
                 "response.refusal.done",
                 json!({"item_id": id, "output_index": at, "content_index": 0, "refusal": text}),
             ),
-            Item::Call { name, arguments, .. } => (
+            Item::Call {
+                name, arguments, ..
+            } => (
                 "response.function_call_arguments.done",
                 json!({"item_id": id, "output_index": at, "name": name, "arguments": arguments}),
             ),
@@ -220,7 +236,11 @@ impl Responses {
             self.put("response.content_part.done", data, out);
         }
         let item = self.item(at, "completed");
-        self.put("response.output_item.done", json!({"output_index": at, "item": item}), out);
+        self.put(
+            "response.output_item.done",
+            json!({"output_index": at, "item": item}),
+            out,
+        );
     }
 
     fn put(&mut self, name: &str, data: Value, out: &mut String) {
@@ -249,9 +269,9 @@ impl Responses {
     /// The part of a message; the other items have none.
     fn part(&self, at: usize) -> Option<Value> {
         match self.items.get(at)? {
-            Item::Text(text) => {
-                Some(json!({"type": "output_text", "text": text, "annotations": [], "logprobs": []}))
-            }
+            Item::Text(text) => Some(
+                json!({"type": "output_text", "text": text, "annotations": [], "logprobs": []}),
+            ),
             Item::Refusal(text) => Some(json!({"type": "refusal", "refusal": text})),
             Item::Reasoning(_) | Item::Call { .. } => None,
         }
@@ -268,7 +288,12 @@ impl Responses {
                 "id": id, "type": "message", "status": status, "role": "assistant",
                 "content": [self.part(at)],
             }),
-            Item::Call { id: call, name, arguments, .. } => json!({
+            Item::Call {
+                id: call,
+                name,
+                arguments,
+                ..
+            } => json!({
                 "id": id, "type": "function_call", "status": status,
                 "call_id": call, "name": name, "arguments": arguments,
             }),
@@ -276,7 +301,9 @@ impl Responses {
     }
 
     fn output(&self) -> Value {
-        (0..self.items.len()).map(|at| self.item(at, "completed")).collect()
+        (0..self.items.len())
+            .map(|at| self.item(at, "completed"))
+            .collect()
     }
 
     fn response(&self, status: &str) -> Value {
