@@ -5,6 +5,7 @@
 mod answer;
 mod args;
 mod ask;
+mod bench;
 mod check;
 mod config;
 mod embedded;
@@ -13,6 +14,8 @@ mod face;
 mod object;
 mod question;
 mod report;
+#[cfg(feature = "gateway")]
+mod reload;
 mod run;
 #[cfg(feature = "gateway")]
 mod serve;
@@ -20,6 +23,7 @@ mod simulate;
 mod start;
 mod style;
 mod table;
+mod telemetry;
 
 pub use args::Cli;
 pub use report::Failure;

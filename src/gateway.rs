@@ -47,15 +47,12 @@ use keys::Keys;
 /// What is mounted beside the gateway's own paths.
 #[derive(Clone, Default)]
 pub struct Mounts {
-    /// What answers below `/admin`, which stays in the paths it sees. Only requests with an admin key get there.
+    /// What answers below `/admin`, which stays in the paths it sees. Only requests with an admin key get there, and
+    /// each has a [`crate::remote::Origin`] with the key's name among its extensions.
     pub admin: Option<axum::Router>,
     /// Writes what `GET /metrics` answers, in Prometheus' text format.
     pub metrics: Option<Arc<dyn Fn() -> String + Send + Sync>>,
 }
-
-/// Who asks, for what is mounted: a request there has this among its extensions.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Caller(pub String);
 
 /// A gateway that runs. Dropping it stops it at once.
 pub struct Gateway {
@@ -149,11 +146,11 @@ impl Gateway {
     }
 
     /// Puts other settings in force: keys, limits, certificates, what routes add. Keys that stay keep what is used of
-    /// their limits. Another address, or another number of connections, needs a restart.
+    /// their limits. Another address, or another number of connections, needs a restart. Gives the old ones.
     ///
     /// # Errors
     /// `config` when they make no sense; then the old ones stay.
-    pub fn apply(&self, settings: Settings) -> Result<(), Error> {
+    pub fn apply(&self, settings: Settings) -> Result<Settings, Error> {
         settings.validate()?;
         let before = self.shared.state();
         let state = State::new(settings, &before.keys)?;
@@ -164,7 +161,7 @@ impl Gateway {
         }
         *self.shared.state.lock() = Arc::new(state);
         *self.shared.catalog.lock() = Arc::default();
-        Ok(())
+        Ok(before.settings.clone())
     }
 
     /// Takes nothing new, lets what runs end for as long as `patience`, and cuts the rest, which is told in band.

@@ -56,6 +56,8 @@
 
 pub mod base;
 #[cfg(feature = "cli")]
+pub mod bench;
+#[cfg(feature = "cli")]
 pub mod cli;
 #[cfg(feature = "cli")]
 pub mod config;
@@ -73,6 +75,8 @@ pub mod monitor;
 pub mod pool;
 pub mod prices;
 pub mod provider;
+#[cfg(feature = "gateway")]
+pub mod remote;
 #[cfg(feature = "sim")]
 pub mod sim;
 #[cfg(feature = "cli")]

@@ -17,7 +17,8 @@ use super::{Attempt, Error, InstanceName, LlmResponse, ProviderType, RequestId, 
 pub type ChatStream = Pin<Box<dyn Stream<Item = Result<Chunk, Error>> + Send>>;
 
 /// One piece of an answer.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Chunk {
     /// The upstream's response headers have come (from the provider). Not yet a token.
     Head(Box<ResponseHead>),
@@ -35,6 +36,7 @@ pub enum Chunk {
     ToolCall(ToolCallDelta),
     /// Frames of the upstream as they came, for a caller of its own protocol. What is in them is not told again as
     /// text, but usage and the finish reason are.
+    #[serde(skip)]
     Frames(Frames),
     /// Token counts; the last one counts, never the sum.
     Usage(Usage),
@@ -82,7 +84,7 @@ pub struct Frames {
 }
 
 /// What the upstream's response headers said.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct ResponseHead {
     /// The upstream's own request id, for its support.
     pub upstream_request_id: Option<String>,

@@ -1,11 +1,13 @@
 //! What can be typed. The words here are the help.
 
+use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 
 use crate::base::{InstanceName, ProviderType, RouteName, Target};
 use crate::config::Flags;
+use crate::export::listen_address;
 use crate::simulate::Chooser;
 
 /// One console, driver and gateway for language models that live in several places.
@@ -26,6 +28,10 @@ pub struct Cli {
     /// Speak this language in the console: en, zh, or auto for what the environment says
     #[arg(long, global = true, value_name = "LANG")]
     pub lang: Option<String>,
+
+    /// Let the console serve its figures to a Prometheus at this port, or IP:PORT, under /metrics
+    #[arg(long, value_name = "ADDRESS", value_parser = listen_address)]
+    pub metrics_listen: Option<SocketAddr>,
 
     /// What to do; the console opens without one
     #[command(subcommand)]
@@ -61,8 +67,17 @@ pub enum Command {
     /// Let other programs use the pool, in the protocols of OpenAI, Ollama, Zhipu and Anthropic
     #[cfg(feature = "gateway")]
     Serve(ServeArgs),
+    /// Make keys for those who use the gateway
+    #[cfg(feature = "gateway")]
+    Gateway {
+        /// What to do
+        #[command(subcommand)]
+        command: GatewayCommand,
+    },
     /// Compare balancing strategies on a simulated fleet, in virtual time
     Simulate(SimulateArgs),
+    /// Load an instance, a route or a URL, and find how much it bears
+    Bench(super::bench::BenchArgs),
 }
 
 /// How the embedded pool is used.
@@ -75,6 +90,10 @@ pub struct DemoArgs {
     /// Make the chances of the embedded pool repeatable
     #[arg(long, default_value_t = 1, value_name = "NUMBER")]
     pub seed: u64,
+
+    /// Serve the figures to a Prometheus at this port, or IP:PORT, under /metrics
+    #[arg(long, value_name = "ADDRESS", value_parser = listen_address)]
+    pub metrics_listen: Option<SocketAddr>,
 }
 
 /// One question.
@@ -149,6 +168,17 @@ pub struct CheckArgs {
     /// Print a JSON list
     #[arg(long)]
     pub json: bool,
+}
+
+/// What to do for the gateway.
+#[cfg(feature = "gateway")]
+#[derive(Clone, Debug, PartialEq, Eq, Subcommand)]
+pub enum GatewayCommand {
+    /// Make a new key: print it once, and the lines for the config, which keep only its hash
+    Key {
+        /// Whose it is
+        name: String,
+    },
 }
 
 /// How to serve.

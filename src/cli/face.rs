@@ -1,6 +1,7 @@
 //! The console as a command: logs to a file while it owns the terminal, and what it could not say is said afterwards.
 
 use std::io::Write;
+use std::net::SocketAddr;
 
 use super::args::DemoArgs;
 use super::embedded::background_load;
@@ -11,6 +12,7 @@ use crate::base::Error;
 use crate::config::{Config, Env, Found, Persona};
 use crate::console::{self, Context, ExitReason};
 use crate::deck::Deck;
+use crate::export::MetricsListener;
 use crate::logging;
 use crate::provider::Http;
 
@@ -24,6 +26,7 @@ pub(super) const USUAL_RATE: f64 = 1.2;
 pub(super) async fn open(
     config: Config,
     demo: Option<DemoArgs>,
+    metrics: Option<SocketAddr>,
     env: &Env,
     err: &mut dyn Write,
     style: Style,
@@ -37,7 +40,7 @@ pub(super) async fn open(
         Err(error) => return Err(error.into()),
     };
     let started = match demo {
-        Some(args) => start::embedded(config, args.seed, &Http::from_env()?)?,
+        Some(args) => start::embedded(config, args.seed, env, &Http::from_env()?)?,
         None => start::start(config, env).await?,
     };
     let mut afterwards = started.config.warnings.clone();
@@ -45,7 +48,7 @@ pub(super) async fn open(
         tracing::warn!("{warning}");
     }
     afterwards.extend(no_log);
-    let ended = run(started, demo, env).await;
+    let ended = run(started, demo, metrics, env).await;
     if let Some(dropped) = log
         .map(|guard| guard.dropped_lines())
         .filter(|dropped| *dropped > 0)
@@ -62,13 +65,23 @@ pub(super) async fn open(
     }
 }
 
-async fn run(started: Started, demo: Option<DemoArgs>, env: &Env) -> Result<ExitReason, Error> {
+async fn run(
+    started: Started,
+    demo: Option<DemoArgs>,
+    metrics: Option<SocketAddr>,
+    env: &Env,
+) -> Result<ExitReason, Error> {
     let Started {
         driver,
         config,
         embedded,
+        telemetry,
     } = started;
     let deck = Deck::from(driver);
+    let metrics = match metrics {
+        Some(address) => Some(MetricsListener::start(deck.clone(), address).await?),
+        None => None,
+    };
     let (rate, seed) = demo.map_or((USUAL_RATE, 1), |args| (args.rate, args.seed));
     let load = embedded
         .is_some()
@@ -76,6 +89,8 @@ async fn run(started: Started, demo: Option<DemoArgs>, env: &Env) -> Result<Exit
     let context = context(&config, demo.is_some(), env);
     let ended = console::start(deck, config.console, context).await;
     drop(load);
+    drop(metrics);
+    telemetry.shutdown().await;
     drop(embedded);
     ended
 }

@@ -8,11 +8,12 @@ use tokio::runtime::Runtime;
 
 use super::answer::Screen;
 use super::args::{ChatArgs, CheckArgs, Cli, Command, ConfigCommand};
+use super::bench::BenchArgs;
 #[cfg(feature = "console")]
 use super::face;
 use super::report::{Failure, warn};
 use super::style::Style;
-use super::{ask, check, config, object, question, simulate, start};
+use super::{ask, bench, check, config, object, question, simulate, start};
 use crate::base::{Answer, Error, ErrorKind};
 use crate::config::{Config, Env, Found, Place};
 use crate::deck::Deck;
@@ -55,6 +56,16 @@ struct Job<'j> {
 
 impl Job<'_> {
     fn execute(&mut self) -> Result<(), Failure> {
+        let is_console = matches!(self.cli.command, None | Some(Command::Demo(_)));
+        if self.cli.metrics_listen.is_some() && !is_console {
+            let error = Error::new(
+                ErrorKind::Config,
+                "--metrics-listen is for the console alone",
+            );
+            return Err(error
+                .with_hint("leave it out; 'llmdeck serve' has /metrics anyway")
+                .into());
+        }
         match &self.cli.command {
             Some(Command::Config { command }) => self.config(*command),
             Some(Command::Check(args)) if args.offline => self.config(ConfigCommand::Check),
@@ -62,7 +73,13 @@ impl Job<'_> {
             Some(Command::Chat(args)) => self.chat(args),
             #[cfg(feature = "gateway")]
             Some(Command::Serve(args)) => self.serve(args),
+            #[cfg(feature = "gateway")]
+            Some(Command::Gateway { command }) => {
+                let super::args::GatewayCommand::Key { name } = command;
+                super::serve::new_key(name, self.out, self.err)
+            }
             Some(Command::Simulate(args)) => simulate::run(args, self.out, self.err),
+            Some(Command::Bench(args)) => self.bench(args),
             Some(Command::Demo(args)) => self.console(Some(*args)),
             None => self.console(None),
         }
@@ -76,7 +93,10 @@ impl Job<'_> {
     #[cfg(feature = "console")]
     fn console(&mut self, demo: Option<super::args::DemoArgs>) -> Result<(), Failure> {
         let config = crate::config::load(self.env, &self.cli.flags())?;
-        let opened = face::open(config, demo, self.env, self.err, self.style);
+        let metrics = demo
+            .and_then(|args| args.metrics_listen)
+            .or(self.cli.metrics_listen);
+        let opened = face::open(config, demo, metrics, self.env, self.err, self.style);
         in_runtime(opened)
     }
 
@@ -157,6 +177,7 @@ impl Job<'_> {
                 told.push(note.to_owned());
             }
             warn(&told, self.err, self.style)?;
+            let telemetry = started.telemetry;
             let mut screen = Screen {
                 out: self.out,
                 out_is_terminal: io::stdout().is_terminal(),
@@ -165,8 +186,16 @@ impl Job<'_> {
                 style: self.style,
             };
             let deck = Deck::from(started.driver);
-            ask::ask(&deck, request, args, &mut screen, interrupted()).await
+            let ended = ask::ask(&deck, request, args, &mut screen, interrupted()).await;
+            telemetry.shutdown().await;
+            ended
         })
+    }
+
+    fn bench(&mut self, args: &BenchArgs) -> Result<(), Failure> {
+        let config = self.load()?;
+        let done = bench::run(config, args, self.env, self.out, self.err, interrupted());
+        in_runtime(done)
     }
 
     #[cfg(feature = "gateway")]
@@ -174,7 +203,10 @@ impl Job<'_> {
         let config = crate::config::load(self.env, &self.cli.flags())?;
         let coloured = self.style.is_coloured();
         logging::to_stderr(&config.log.level, config.log.prompts, coloured)?;
-        in_runtime(super::serve::serve(config, args, self.env, self.err, self.style))
+        let flags = self.cli.flags();
+        in_runtime(super::serve::serve(
+            config, &flags, args, self.env, self.err, self.style,
+        ))
     }
 
     /// Reads the config of a command that leaves the terminal to others, and logs to stderr: what is asked for, else

@@ -140,6 +140,11 @@ mod tests {
             fields_of::<crate::prices::PriceSettings>(),
             #[cfg(feature = "console")]
             fields_of::<console::Settings>(),
+            #[cfg(feature = "gateway")]
+            fields_of::<crate::gateway::Settings>(),
+            #[cfg(feature = "gateway")]
+            fields_of::<crate::gateway::KeySettings>(),
+            &["timeout", "defaults", "overrides"],
             fields_of::<logging::Settings>(),
             fields_of::<limit::Settings>(),
             fields_of::<provider::Timeouts>(),

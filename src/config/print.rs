@@ -114,7 +114,27 @@ impl Printer<'_> {
     fn routes(&mut self) {
         for route in &self.config.routes {
             self.line("\n[[routes]]");
-            self.fields(&format!("routes.{}", route.name), route);
+            let path = format!("routes.{}", route.name);
+            self.fields(&path, route);
+            #[cfg(feature = "gateway")]
+            self.parameters(&path, route.name.as_str());
+        }
+    }
+
+    #[cfg(feature = "gateway")]
+    fn parameters(&mut self, path: &str, name: &str) {
+        let routes = &self.config.gateway.routes;
+        let Some(route) = routes.iter().find(|route| route.name == name) else {
+            return;
+        };
+        let timeout = route.timeout.map(humantime::format_duration);
+        let timeout = timeout.map(|timeout| timeout.to_string());
+        self.option(path, "timeout", timeout.as_ref());
+        for (key, map) in [
+            ("defaults", &route.defaults),
+            ("overrides", &route.overrides),
+        ] {
+            self.option(path, key, (!map.is_empty()).then_some(map));
         }
     }
 

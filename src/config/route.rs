@@ -1,6 +1,8 @@
 //! One `[[routes]]` entry: a model name that callers use, and who serves it.
 
 use crate::base::{InstanceName, RouteName};
+#[cfg(feature = "gateway")]
+use crate::gateway;
 use crate::pool::RouteSettings;
 
 use super::checks;
@@ -9,13 +11,22 @@ use super::names::Names;
 use super::problem::{Problem, did_you_mean};
 use super::table::{Given, Table};
 
+/// One entry: what the pool makes of it, and what the gateway does.
+pub(super) struct Route {
+    /// Who serves it.
+    pub(super) route: RouteSettings,
+    /// What it adds to requests.
+    #[cfg(feature = "gateway")]
+    pub(super) parameters: gateway::RouteSettings,
+}
+
 /// Reads one entry; `None` when something is wrong, which is then noted.
 pub(super) fn read(
     mut table: Table<'_>,
     taken: &mut Names,
     instances: &[&str],
     findings: &mut Findings,
-) -> Option<RouteSettings> {
+) -> Option<Route> {
     let problems_before = findings.problems.len();
     let name = table.take::<String>("name", findings);
     if let Some(given) = &name {
@@ -42,6 +53,13 @@ pub(super) fn read(
         });
     }
     let hedge = table.take::<bool>("hedge", findings);
+    #[cfg(feature = "gateway")]
+    let parameters = parameters(&mut table, findings);
+    // A program without a gateway leaves its parameters alone.
+    #[cfg(not(feature = "gateway"))]
+    for key in ["timeout", "defaults", "overrides"] {
+        let _ = table.take_raw(key);
+    }
     for (key, is_there) in [("name", name.is_some()), ("tiers", tiers.is_some())] {
         if !is_there && !table.has_given(key, findings) {
             let problem = Problem::new(table.place(), table.path(), format!("'{key}' is missing"));
@@ -54,8 +72,9 @@ pub(super) fn read(
     if findings.problems.len() > problems_before {
         return None;
     }
-    Some(RouteSettings {
-        name: RouteName::new(name?.value),
+    let name = name?.value;
+    let route = RouteSettings {
+        name: RouteName::new(&name),
         tiers: tiers?
             .value
             .iter()
@@ -63,7 +82,46 @@ pub(super) fn read(
             .collect(),
         strategy: strategy.map(|strategy| strategy.value),
         hedge: hedge.is_some_and(|hedge| hedge.value),
+    };
+    Some(Route {
+        #[cfg(feature = "gateway")]
+        parameters: gateway::RouteSettings { name, ..parameters },
+        route,
     })
+}
+
+/// Reads what a route adds to requests.
+#[cfg(feature = "gateway")]
+fn parameters(table: &mut Table<'_>, findings: &mut Findings) -> gateway::RouteSettings {
+    let timeout = table.take::<String>("timeout", findings);
+    let timeout = timeout.and_then(|given| match humantime::parse_duration(&given.value) {
+        Ok(timeout) if !timeout.is_zero() => Some(timeout),
+        Ok(_) | Err(_) => {
+            let problem = given.problem("a duration is a number and a unit");
+            findings.push(problem.with_right("such as \"30s\" or \"2m\""));
+            None
+        }
+    });
+    let mut map = |key| {
+        let given = table.take::<serde_json::Map<String, serde_json::Value>>(key, findings);
+        let map = given.as_ref().map(|given| given.value.clone());
+        for fixed in ["model", "messages", "stream"] {
+            if let Some(given) = given
+                .as_ref()
+                .filter(|given| given.value.contains_key(fixed))
+            {
+                let rule = format!("'{fixed}' is the caller's to say");
+                findings.push(given.problem(rule).with_right("leave it out"));
+            }
+        }
+        map.unwrap_or_default()
+    };
+    gateway::RouteSettings {
+        name: String::new(),
+        defaults: map("defaults"),
+        overrides: map("overrides"),
+        timeout,
+    }
 }
 
 fn check_tiers(tiers: &Given<Vec<Vec<String>>>, instances: &[&str], findings: &mut Findings) {

@@ -1,10 +1,13 @@
 //! The console's mind: takes an event, changes the state, says what is to be done. Draws nothing, does nothing.
 
+mod branch;
 mod chat;
+mod copy;
 mod keys;
 mod mouse;
 mod palette;
 mod pool;
+mod who;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,12 +15,12 @@ use std::time::Duration;
 use ratatui::layout::Rect;
 use tokio::time::Instant;
 
-use super::Context;
 use super::composer::Composer;
 use super::effect::Effect;
 use super::event::Event;
 use super::keymap::{self, Keymap};
 use super::settings::Settings;
+use super::state::answerers::Answerers;
 use super::state::chat::Chat;
 use super::state::dialog::Dialog;
 use super::state::focus::{Focus, Pane};
@@ -25,7 +28,9 @@ use super::state::metrics::Metrics;
 use super::state::pool::Pool;
 use super::state::scroll::Scroll;
 use super::state::toast::{Toast, Tone};
+use super::{Context, Persona};
 use crate::base::{AlertState, Board, Changed, DeckEvent, Error, Scope, Series};
+pub(crate) use branch::{Editing, was_cut};
 pub(crate) use chat::is_worth_retrying;
 
 /// The name under which the console gives commands.
@@ -46,6 +51,12 @@ pub(crate) struct App {
     pub(crate) toast: Option<Toast>,
     pub(crate) keymap: Keymap,
     pub(crate) context: Context,
+    /// Who is asked.
+    pub(crate) answerers: Answerers,
+    /// Whom the model plays.
+    pub(crate) persona: Option<Arc<Persona>>,
+    /// The question that is being changed.
+    pub(crate) editing: Option<Editing>,
     /// Whether the focused pane has the screen for itself.
     pub(crate) zoomed: bool,
     /// Whether the reasoning of answers is shown in full.
@@ -108,6 +119,9 @@ impl App {
         let mut pool = Pool::default();
         pool.show(board);
         Self {
+            answerers: Answerers::default(),
+            persona: context.personas.first().cloned().map(Arc::new),
+            editing: None,
             chat: Chat::default(),
             composer: Composer::new(),
             pool,
@@ -154,7 +168,7 @@ impl App {
             }
             Event::Copied(result) => {
                 match result {
-                    Ok(route) => self.say(format!("answer copied: {route}"), Tone::Done),
+                    Ok(route) => self.say(format!("copied {route}"), Tone::Done),
                     Err(error) => self.say_error(&error),
                 }
                 (Vec::new(), Redraw::Now)
@@ -214,6 +228,14 @@ impl App {
         }
     }
 
+    /// Returns the context whose keys the chat names: the prompt's, unless the conversation has the focus.
+    pub(crate) fn chat_context(&self) -> keymap::Context {
+        match self.focus {
+            Focus::Transcript => keymap::Context::Transcript,
+            Focus::Prompt | Focus::Pool | Focus::Metrics => keymap::Context::Prompt,
+        }
+    }
+
     fn say(&mut self, text: impl Into<String>, tone: Tone) {
         self.toast = Some(Toast::new(text, tone, self.now));
     }
@@ -256,6 +278,7 @@ impl App {
             | DeckEvent::AttemptEnded { .. }
             | DeckEvent::RequestEnded { .. }
             | DeckEvent::StateChanged { .. }
+            | DeckEvent::News
             | DeckEvent::Missed { .. } => Redraw::No,
         }
     }

@@ -1,6 +1,8 @@
 //! What the console knows: no colour, no I/O, no clock. Times come in with the events.
 
+pub(crate) mod answerers;
 pub(crate) mod chat;
+pub(crate) mod code;
 pub(crate) mod dialog;
 pub(crate) mod focus;
 pub(crate) mod incoming;
@@ -10,3 +12,4 @@ pub(crate) mod pool;
 pub(crate) mod reply;
 pub(crate) mod scroll;
 pub(crate) mod toast;
+pub(crate) mod turn;

@@ -3,6 +3,7 @@
 mod ascii;
 mod chat;
 mod chrome;
+mod compare;
 mod dialog;
 mod footer;
 mod header;

@@ -1,5 +1,6 @@
 //! The driver's promises, with scripted instances under paused time.
 
+mod budgets;
 mod change;
 
 use std::collections::VecDeque;
@@ -508,6 +509,7 @@ async fn events_and_commands_are_heard() {
             DeckEvent::Commanded { .. } => "command",
             DeckEvent::Alerted { .. } => "alert",
             DeckEvent::Missed { .. } => "missed",
+            DeckEvent::News => "news",
         });
     }
     assert_eq!(

@@ -35,7 +35,8 @@ pub(super) async fn serve(
         .header_read_timeout(settings.read_timeout)
         .max_buf_size(LARGEST_BUFFER);
     builder.http2().timer(TokioTimer::new());
-    let mut serving = std::pin::pin!(builder.serve_connection(TokioIo::new(stream), service));
+    let mut serving =
+        std::pin::pin!(builder.serve_connection_with_upgrades(TokioIo::new(stream), service));
     let mut is_draining = false;
     loop {
         tokio::select! {

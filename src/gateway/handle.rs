@@ -20,6 +20,7 @@ use super::refuse::Refusal;
 use super::route::{self, Call, Lost};
 use super::{Shared, State, browser, lists};
 use crate::base::{ErrorKind, InstanceState, Priority};
+use crate::remote::Origin;
 use crate::wire::serve::{About, Front, Speaker};
 
 /// Answers one request.
@@ -262,8 +263,7 @@ async fn mounted(
     mut request: Request<Incoming>,
 ) -> Response<Body> {
     use tower_service::Service;
-    let caller = super::Caller(key.name().to_owned());
-    request.extensions_mut().insert(caller);
+    request.extensions_mut().insert(Origin::new(key.name()));
     match router.call(request.map(axum::body::Body::new)).await {
         Ok(response) => response.map(Body::Mounted),
         Err(never) => match never {},
@@ -365,8 +365,7 @@ fn json(value: &Value) -> Response<Body> {
 
 fn metrics_text(figures: String) -> Response<Body> {
     let mut response = Response::new(Body::Whole(Some(figures.into())));
-    let kind =
-        HeaderValue::from_static("application/openmetrics-text; version=1.0.0; charset=utf-8");
+    let kind = HeaderValue::from_static("text/plain; version=0.0.4; charset=utf-8");
     response.headers_mut().insert(CONTENT_TYPE, kind);
     response
 }

@@ -187,7 +187,10 @@ impl Key {
                 None,
             ));
         }
-        let cost = Cost { tokens };
+        let cost = Cost {
+            tokens,
+            ..Cost::default()
+        };
         let when = used.limiter.earliest(cost, now);
         if when > now {
             let told = format!("key '{name}' has used up its requests or tokens per minute");
@@ -222,7 +225,11 @@ impl Drop for Pass {
         let mut used = self.key.used.lock();
         used.running = used.running.saturating_sub(1);
         if let Some(ticket) = self.ticket.take() {
-            used.limiter.settle(ticket, self.tokens, Instant::now());
+            let really = limit::Used {
+                tokens: self.tokens,
+                spend: None,
+            };
+            used.limiter.settle(ticket, really, Instant::now());
         }
     }
 }

@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use reqwest::header::{
-    ACCEPT, ACCEPT_ENCODING, CONTENT_ENCODING, CONTENT_TYPE, HeaderMap, HeaderValue, LOCATION,
+    ACCEPT, ACCEPT_ENCODING, CONTENT_ENCODING, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue,
+    LOCATION,
 };
 use reqwest::{Client, Method, Request, Response, Url};
 use tokio::time::timeout;
@@ -31,6 +32,9 @@ const REFUSAL_PATIENCE: Duration = Duration::from_secs(5);
 /// How much of a small answer (a list of models) is read, and for how long beyond connecting.
 const LONGEST_SMALL_ANSWER: usize = 16 << 20;
 const SMALL_ANSWER_PATIENCE: Duration = Duration::from_secs(10);
+
+/// The header of the W3C Trace Context recommendation.
+const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
 
 /// In what a provider type differs from the others, apart from its formats.
 #[derive(Clone, Copy, Debug)]
@@ -208,7 +212,7 @@ impl Upstream {
         body: Bytes,
         endpoint: Endpoint,
         streaming: bool,
-        traceparent: Option<&str>,
+        traceparent: Option<HeaderValue>,
     ) -> Result<Response, Error> {
         let url = match endpoint {
             Endpoint::Chat => self.chat_url.clone(),
@@ -229,9 +233,7 @@ impl Upstream {
             // Proxies that compress also hold back; what comes compressed all the same is unpacked.
             headers.insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
         }
-        if let Some(traceparent) = traceparent.and_then(|text| HeaderValue::from_str(text).ok()) {
-            headers.insert("traceparent", traceparent);
-        }
+        headers.extend(traceparent.map(|value| (TRACEPARENT, value)));
         headers.extend(self.credentials.headers()?);
         *request.body_mut() = Some(body.into());
         self.execute(request).await

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use futures_util::{FutureExt as _, StreamExt as _, stream};
+use reqwest::header::HeaderValue;
 use reqwest::{Response, Version};
 use tokio::time::{Instant, timeout, timeout_at};
 
@@ -13,6 +14,7 @@ use super::Timeouts;
 use super::base::{Upstream, content_type, header};
 use super::fault::{Stage, explain};
 use super::reader::Reader;
+use crate::base::trace::Trace;
 use crate::base::{
     ChatRequest, ChatStream, Chunk, Endpoint, Error, ErrorKind, RawBody, ResponseHead, clean_line,
     shorten,
@@ -37,7 +39,11 @@ pub(super) fn stream(upstream: &Arc<Upstream>, request: &ChatRequest) -> ChatStr
         upstream: Arc::clone(upstream),
         streaming: request.stream,
         raw: request.raw.clone(),
-        traceparent: request.traceparent.clone(),
+        traceparent: request
+            .traceparent
+            .as_deref()
+            .filter(|text| Trace::parse(text).is_some())
+            .and_then(|text| HeaderValue::from_str(text).ok()),
         phase: match body(upstream, request) {
             Ok(body) => Phase::Unsent(body),
             Err(error) => Phase::Failed(error),
@@ -79,7 +85,8 @@ struct Call {
     upstream: Arc<Upstream>,
     streaming: bool,
     raw: Option<Arc<RawBody>>,
-    traceparent: Option<String>,
+    /// The W3C `traceparent` to send along.
+    traceparent: Option<HeaderValue>,
     phase: Phase,
     /// Pieces that are decoded and not yet taken.
     ready: VecDeque<Chunk>,
@@ -122,7 +129,7 @@ impl Call {
         let (until, limit) = patience.next();
         let endpoint = self.raw.as_ref().map_or(Endpoint::Chat, |raw| raw.endpoint);
         let traceparent = self.traceparent.take();
-        let posting = upstream.post(body, endpoint, self.streaming, traceparent.as_deref());
+        let posting = upstream.post(body, endpoint, self.streaming, traceparent);
         let response = match timeout_at(until, posting).await {
             Ok(response) => response?,
             Err(_) => return Err(patience.exhausted(limit)),

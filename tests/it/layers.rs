@@ -18,11 +18,12 @@ const MAY_USE: &[(&str, &[&str])] = &[
         &["base", "limit", "monitor", "pool", "prices", "provider"],
     ),
     ("deck", &["base", "driver"]),
+    ("remote", &["base", "deck", "provider"]),
     ("export", &["base", "deck", "provider"]),
     ("sim", &["base", "wire"]),
     // Of the pool it uses the names of the strategies.
     ("console", &["base", "deck", "pool"]),
-    ("gateway", &["base", "deck", "limit", "wire"]),
+    ("gateway", &["base", "deck", "limit", "remote", "wire"]),
     ("logging", &["base"]),
     (
         "config",
@@ -31,12 +32,14 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "logging", "prices", "wire",
         ],
     ),
+    ("bench", &["base"]),
     ("simulate", &["base", "driver", "limit", "pool"]),
     (
         "cli",
         &[
-            "base", "config", "console", "deck", "driver", "export", "gateway", "limit", "logging",
-            "monitor", "pool", "provider", "sim", "simulate", "wire",
+            "base", "bench", "config", "console", "deck", "driver", "export", "gateway", "limit",
+            "logging", "monitor", "pool", "prices", "provider", "remote", "sim", "simulate",
+            "wire",
         ],
     ),
 ];

@@ -13,3 +13,4 @@ mod faults;
 mod gateway;
 mod layers;
 mod support;
+mod telemetry;

@@ -186,6 +186,7 @@ mod tests {
             End::Success {
                 tokens: None,
                 output: None,
+                spend: None,
             },
             now,
         );
@@ -205,6 +206,7 @@ mod tests {
             End::Success {
                 tokens: None,
                 output: None,
+                spend: None,
             },
             now,
         );

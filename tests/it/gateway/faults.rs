@@ -10,7 +10,7 @@ use super::rig::{Front, chat};
 
 const REQUESTS: usize = 200;
 
-/// Sends all requests, eight at once; gives how many were well, and how many were told of in band.
+/// Sends all requests, two at once; gives how many were well, and how many were told of in band.
 async fn send_all(front: &Front, streaming: bool) -> (usize, usize, Vec<String>) {
     let one = |_| async {
         let response = front
@@ -32,7 +32,7 @@ async fn send_all(front: &Front, streaming: bool) -> (usize, usize, Vec<String>)
     };
     let all: Vec<(bool, bool, String)> = stream::iter(0..REQUESTS)
         .map(one)
-        .buffer_unordered(8)
+        .buffer_unordered(2)
         .collect()
         .await;
     let well = all.iter().filter(|(well, _, _)| *well).count();
@@ -53,6 +53,7 @@ async fn a_sick_instance_is_not_seen_by_callers_and_soon_left_alone() {
                 ("well", ProviderType::OpenAi),
             ]);
             front.rig.server.set_fault("sick", Some(fault)).unwrap();
+            let begun = tokio::time::Instant::now();
             let (well, _, odd) = send_all(&front, streaming).await;
             let board = front.rig.driver.board();
             let asked = board
@@ -70,9 +71,10 @@ async fn a_sick_instance_is_not_seen_by_callers_and_soon_left_alone() {
                 "{} streaming {streaming}: {odd:?}",
                 fault.as_str()
             );
-            // Eight are under way at once when it begins; the breaker opens at the fifth failure.
+            // The breaker opens at the fifth failure, when one more may be under way; then there is a probe each 5 s.
+            let probes = begun.elapsed().as_secs() / 5;
             assert!(
-                asked <= 6 + 7,
+                asked <= 6 + probes,
                 "{} streaming {streaming}: asked {asked} times",
                 fault.as_str()
             );

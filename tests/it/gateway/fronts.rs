@@ -384,3 +384,36 @@ async fn ollamas_lists_are_there() {
     assert_eq!(status, 404);
     assert!(told["error"].is_string());
 }
+
+#[tokio::test]
+async fn embeddings_come_from_every_type_in_every_shape() {
+    let front = Front::over(&types());
+    for (name, _) in types() {
+        let body = json!({"model": format!("{name}-model"), "input": ["one text", "another"]});
+        for path in ["/v1/embeddings", "/api/paas/v4/embeddings"] {
+            let (status, answer) = front.ask(path, &body).await;
+            assert_eq!(status, 200, "{answer}");
+            assert_eq!(
+                answer["data"][1]["index"], 1,
+                "{path} onto {name}: {answer}"
+            );
+            assert_eq!(answer["data"][1]["embedding"].as_array().unwrap().len(), 8);
+            assert!(answer["usage"]["prompt_tokens"].as_u64().unwrap() > 0);
+        }
+        let (status, answer) = front.ask("/api/embed", &body).await;
+        assert_eq!(status, 200, "{answer}");
+        assert_eq!(
+            answer["embeddings"].as_array().unwrap().len(),
+            2,
+            "{answer}"
+        );
+    }
+    let tokens = json!({"model": "two-model", "input": [1, 2]});
+    let (status, told) = front.ask("/v1/embeddings", &tokens).await;
+    assert_eq!(status, 400, "{told}");
+    let last = front.rig.driver.requests(1).pop().unwrap();
+    assert!(
+        last.usage
+            .is_some_and(|usage| usage.prompt_tokens > Some(0))
+    );
+}
