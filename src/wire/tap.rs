@@ -93,7 +93,7 @@ impl Tap {
         // Mostly everything is whole, and the bytes go on without being copied.
         if self.held.is_empty() && self.begun && ends_frame(self.framing, &bytes) {
             let passed = self.read_frames(&bytes, 0);
-            return self.give(bytes, passed, out);
+            return self.give(&bytes, passed, out);
         }
         // The end of a frame may be cut in two.
         let look_from = self.held.len().saturating_sub(3).max(self.read);
@@ -115,7 +115,7 @@ impl Tap {
         self.begun = true;
         self.read = 0;
         self.held = held.split_off(passed.until);
-        self.give(held.freeze(), passed, out)
+        self.give(&held.freeze(), passed, out)
     }
 
     /// The body is over: gives the rest, or says why this was no proper end.
@@ -148,7 +148,7 @@ impl Tap {
             hidden: None,
             outcome: Ok(()),
         };
-        self.give(rest, passed, out)
+        self.give(&rest, passed, out)
     }
 
     /// Tells whether the end was seen.
@@ -187,7 +187,7 @@ impl Tap {
     }
 
     /// Gives frames, and then what was in them besides output.
-    fn give(&mut self, bytes: Bytes, passed: Passed, out: &mut Vec<Chunk>) -> Result<(), Error> {
+    fn give(&mut self, bytes: &Bytes, passed: Passed, out: &mut Vec<Chunk>) -> Result<(), Error> {
         let bytes = match passed.hidden {
             None => bytes.slice(..passed.until),
             Some((from, to)) => [

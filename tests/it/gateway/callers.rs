@@ -101,7 +101,7 @@ fn a_public_address_without_keys_is_refused() {
 async fn web_pages_may_not_ask_unless_listed() {
     let profiles = vec![quick("one", ProviderType::OpenAi)];
     let front = Front::with(profiles, |settings| {
-        settings.cors = vec!["http://good".to_owned()]
+        settings.cors = vec!["http://good".to_owned()];
     });
     let from = |origin: &'static str| {
         let post = front.post("/v1/chat/completions", &chat("auto", false));
@@ -119,7 +119,7 @@ async fn who_leaves_ends_the_upstream_request_and_everything_settles() {
         settings.keys = vec![KeySettings {
             concurrency: Some(1),
             ..key("a")
-        }]
+        }];
     });
     for stream in [true, false] {
         let post = front

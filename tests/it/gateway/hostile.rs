@@ -95,7 +95,7 @@ async fn wrong_bodies_are_told_in_shape() {
 async fn who_is_slow_to_ask_is_given_up() {
     let profiles = vec![quick("one", ProviderType::OpenAi)];
     let front = Front::with(profiles, |settings| {
-        settings.read_timeout = Duration::from_millis(300)
+        settings.read_timeout = Duration::from_millis(300);
     });
     for head in [
         "POST /v1/chat/completions HTTP/1.1\r\nhost: x\r\n",

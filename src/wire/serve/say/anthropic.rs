@@ -87,7 +87,7 @@ impl Anthropic {
         if std::mem::replace(&mut self.begun, true) {
             return;
         }
-        let mut message = self.message(Vec::new());
+        let mut message = self.message(&[]);
         message["usage"] = json!({"input_tokens": 0, "output_tokens": 0});
         let start = json!({"type": "message_start", "message": message});
         out.push_str(&event("message_start", &start));
@@ -166,13 +166,13 @@ impl Anthropic {
                 "input": input,
             }));
         }
-        let mut message = self.message(content);
+        let mut message = self.message(&content);
         message["stop_reason"] = stop_reason(so_far).into();
         message["usage"] = usage_fields(so_far.usage);
         message
     }
 
-    fn message(&self, content: Vec<Value>) -> Value {
+    fn message(&self, content: &[Value]) -> Value {
         json!({
             "id": self.about.id,
             "type": "message",

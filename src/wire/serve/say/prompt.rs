@@ -81,7 +81,7 @@ impl Prompt {
             let mut last = self.completion("", None);
             last["choices"] = json!([]);
             last["usage"] = usage;
-            frames.push_str(&format!("data: {last}\n\n"));
+            frames = format!("{frames}data: {last}\n\n");
         }
         frames.push_str("data: [DONE]\n\n");
         frames.into()
