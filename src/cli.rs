@@ -11,6 +11,10 @@ mod config;
 mod embedded;
 #[cfg(feature = "console")]
 mod face;
+#[cfg(feature = "store")]
+mod history;
+#[cfg(feature = "store")]
+mod keep;
 mod object;
 mod question;
 mod report;
@@ -21,6 +25,8 @@ mod run;
 mod serve;
 mod simulate;
 mod start;
+#[cfg(feature = "store")]
+mod stats;
 mod style;
 mod table;
 mod telemetry;

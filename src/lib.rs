@@ -81,6 +81,8 @@ pub mod remote;
 pub mod sim;
 #[cfg(feature = "cli")]
 pub mod simulate;
+#[cfg(feature = "store")]
+pub mod store;
 pub mod wire;
 
 pub use base::{

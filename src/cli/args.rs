@@ -29,6 +29,11 @@ pub struct Cli {
     #[arg(long, global = true, value_name = "LANG")]
     pub lang: Option<String>,
 
+    /// Keep nothing of this run: no conversation, no row in the request log
+    #[cfg(feature = "store")]
+    #[arg(long, global = true)]
+    pub private: bool,
+
     /// Let the console serve its figures to a Prometheus at this port, or IP:PORT, under /metrics
     #[arg(long, value_name = "ADDRESS", value_parser = listen_address)]
     pub metrics_listen: Option<SocketAddr>,
@@ -76,6 +81,16 @@ pub enum Command {
     },
     /// Compare balancing strategies on a simulated fleet, in virtual time
     Simulate(SimulateArgs),
+    /// List, search, show, export, import or delete conversations that were kept
+    #[cfg(feature = "store")]
+    History {
+        /// What to do with them
+        #[command(subcommand)]
+        command: super::history::HistoryCommand,
+    },
+    /// Show what the request log tells: requests, success, times, tokens, cost
+    #[cfg(feature = "store")]
+    Stats(super::stats::StatsArgs),
     /// Load an instance, a route or a URL, and find how much it bears
     Bench(super::bench::BenchArgs),
 }
@@ -109,6 +124,11 @@ pub struct ChatArgs {
     /// Ask for this model
     #[arg(long, short, value_name = "NAME")]
     pub model: Option<String>,
+
+    /// Go on with this conversation, or with the last one: the first letters of its id are enough
+    #[cfg(feature = "store")]
+    #[arg(long = "continue", value_name = "ID", num_args = 0..=1, default_missing_value = "")]
+    pub continues: Option<String>,
 
     /// Ask an instance of this provider type: openai, ollama, zhipuai
     #[arg(long = "type", value_name = "TYPE", group = "target")]

@@ -5,6 +5,8 @@ use std::net::SocketAddr;
 
 use super::args::DemoArgs;
 use super::embedded::background_load;
+#[cfg(feature = "store")]
+use super::keep::Keeping;
 use super::report::{Failure, warn};
 use super::start::{self, Started};
 use super::style::Style;
@@ -26,6 +28,7 @@ pub(super) const USUAL_RATE: f64 = 1.2;
 pub(super) async fn open(
     config: Config,
     demo: Option<DemoArgs>,
+    is_private: bool,
     metrics: Option<SocketAddr>,
     env: &Env,
     err: &mut dyn Write,
@@ -48,7 +51,9 @@ pub(super) async fn open(
         tracing::warn!("{warning}");
     }
     afterwards.extend(no_log);
-    let ended = run(started, demo, metrics, env).await;
+    let kept = kept(&started, is_private, env, &mut afterwards);
+    let ended = run(started, demo, metrics, env, &kept).await;
+    afterwards.extend(leave(kept).await);
     if let Some(dropped) = log
         .map(|guard| guard.dropped_lines())
         .filter(|dropped| *dropped > 0)
@@ -65,11 +70,38 @@ pub(super) async fn open(
     }
 }
 
+/// Opens what is kept, and logs requests; those to the embedded pool mean nothing.
+#[cfg(feature = "store")]
+fn kept(started: &Started, is_private: bool, env: &Env, told: &mut Vec<String>) -> Keeping {
+    let mut keeping = Keeping::open(&started.config, is_private, env, told);
+    if started.embedded.is_none() {
+        keeping.follow(&Deck::from(started.driver.clone()));
+    }
+    keeping
+}
+
+#[cfg(feature = "store")]
+async fn leave(kept: Keeping) -> Vec<String> {
+    kept.close().await
+}
+
+#[cfg(not(feature = "store"))]
+type Keeping = ();
+
+#[cfg(not(feature = "store"))]
+fn kept(_: &Started, _: bool, _: &Env, _: &mut Vec<String>) -> Keeping {}
+
+#[cfg(not(feature = "store"))]
+async fn leave((): Keeping) -> Vec<String> {
+    Vec::new()
+}
+
 async fn run(
     started: Started,
     demo: Option<DemoArgs>,
     metrics: Option<SocketAddr>,
     env: &Env,
+    _: &Keeping,
 ) -> Result<ExitReason, Error> {
     let Started {
         driver,

@@ -23,12 +23,15 @@ pub(super) async fn serve(
     config: Config,
     flags: &Flags,
     args: &ServeArgs,
+    is_private: bool,
     env: &Env,
     err: &mut dyn Write,
     style: Style,
 ) -> Result<(), Failure> {
     let started = start::start(config, env).await?;
     let mut told = started.config.warnings.clone();
+    #[cfg(feature = "store")]
+    let mut keeping = super::keep::Keeping::log(&started.config, is_private, env, &mut told);
     if started.embedded.is_some() {
         told.push(
             "no instance is configured, so the embedded pool answers; it only simulates models"
@@ -42,6 +45,10 @@ pub(super) async fn serve(
     }
     let patience = settings.drain;
     let deck = Deck::from(started.driver.clone());
+    #[cfg(feature = "store")]
+    keeping.follow(&deck);
+    #[cfg(not(feature = "store"))]
+    let _ = is_private;
     let figures = deck.clone();
     let mounts = Mounts {
         metrics: Some(Arc::new(move || {
@@ -75,6 +82,8 @@ pub(super) async fn serve(
         // Whoever asks twice does not want to wait.
         () = interrupted() => return Err(Failure::Told(1)),
     };
+    #[cfg(feature = "store")]
+    super::keep::end(keeping, err, style).await?;
     started.telemetry.shutdown().await;
     let (running, cut) = (drained.running, drained.cut);
     writeln!(

@@ -18,6 +18,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
         &["base", "limit", "monitor", "pool", "prices", "provider"],
     ),
     ("deck", &["base", "driver"]),
+    ("store", &["base"]),
     ("remote", &["base", "deck", "provider"]),
     ("export", &["base", "deck", "provider"]),
     ("sim", &["base", "wire"]),
@@ -29,7 +30,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
         "config",
         &[
             "base", "limit", "monitor", "pool", "provider", "driver", "console", "gateway",
-            "logging", "prices", "wire",
+            "logging", "prices", "store", "wire",
         ],
     ),
     ("bench", &["base"]),
@@ -39,7 +40,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
         &[
             "base", "bench", "config", "console", "deck", "driver", "export", "gateway", "limit",
             "logging", "monitor", "pool", "prices", "provider", "remote", "sim", "simulate",
-            "wire",
+            "store", "wire",
         ],
     ),
 ];
