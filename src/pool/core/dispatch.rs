@@ -9,7 +9,7 @@ use crate::base::{Error, ErrorKind, InstanceName, Target};
 use super::super::estimate::Fleet;
 use super::super::queue::{Place, Waiter};
 use super::super::strategy::Field;
-use super::{Admission, Class, Core, Grant, LeaseState, Pending, Ready, Want};
+use super::{Admission, Class, Core, Grant, LeaseState, Pending, Ready, Want, bit};
 
 /// A waiter is passed over at most so often; then what it can use is kept for it.
 const MOST_BYPASSES: u32 = 16;
@@ -444,7 +444,11 @@ impl Core {
             Target::Any | Target::Type(_) | Target::Route(_) => want.model.clone(),
         };
         let known = model.as_ref().is_none_or(listed);
-        let key = (want.target.clone(), model.clone().filter(|_| known));
+        let key = (
+            want.target.clone(),
+            model.clone().filter(|_| known),
+            want.types,
+        );
         if known && let Some(class) = self.class_of.get(&key) {
             return Ok(*class);
         }
@@ -453,7 +457,7 @@ impl Core {
             key
         } else {
             // Not remembered under its name, which a stranger chose; one class for all such names of a target.
-            let key = (want.target.clone(), Some(String::new()));
+            let key = (want.target.clone(), Some(String::new()), want.types);
             if let Some(class) = self.class_of.get(&key) {
                 return Ok(*class);
             }
@@ -467,7 +471,10 @@ impl Core {
     fn build_class(&self, want: &Want, model: Option<&str>) -> Result<Class, Error> {
         let serves = |at: &u32| {
             let models = &self.slots[*at as usize].settings.models;
-            model.is_none_or(|model| models.is_empty() || models.iter().any(|known| known == model))
+            let can = want.types == 0
+                || want.types & bit(self.slots[*at as usize].settings.provider_type) != 0;
+            can && model
+                .is_none_or(|model| models.is_empty() || models.iter().any(|known| known == model))
         };
         let all = (0..self.slots.len() as u32).filter(|at| !self.slots[*at as usize].removed);
         let mut tiers: Option<Vec<u32>> = None;
