@@ -34,6 +34,7 @@ use super::state::select::Select;
 use super::state::toast::{Toast, Tone};
 use super::{Context, Persona};
 use crate::base::{AlertState, Board, Changed, DeckEvent, Error, Scope, Series};
+use crate::deck::Line;
 pub(crate) use branch::{Editing, was_cut};
 pub(crate) use chat::is_worth_retrying;
 
@@ -71,6 +72,8 @@ pub(crate) struct App {
     pub(crate) show_reasoning: bool,
     /// Whether pool and metrics stand still.
     pub(crate) frozen: bool,
+    /// How the line to the pool stands.
+    pub(crate) line: Line,
     /// The time of the last event.
     pub(crate) now: Instant,
     /// Where things were drawn last.
@@ -152,6 +155,7 @@ impl App {
             zoomed: false,
             show_reasoning: false,
             frozen: false,
+            line: Line::default(),
             now,
             places: Places::default(),
             mouse: settings.mouse,
@@ -183,6 +187,7 @@ impl App {
                 let effects = rings.then_some(Effect::Bell);
                 (effects.into_iter().collect(), self.heard(&event))
             }
+            Event::Line(line) => (Vec::new(), self.line(line)),
             Event::Board(board) => (Vec::new(), self.board(board)),
             Event::Series(series, minute) => (Vec::new(), self.series(*series, *minute)),
             Event::Commanded { result, undoing } => {
@@ -244,7 +249,11 @@ impl App {
             let whole_seconds = reply.elapsed(self.now).as_secs();
             reply.asked + Duration::from_secs(whole_seconds + 1)
         });
-        [toast, running].into_iter().flatten().min()
+        let lost = self.lost_since().map(|since| {
+            let whole_seconds = self.now.duration_since(since).as_secs();
+            since + Duration::from_secs(whole_seconds + 1)
+        });
+        [toast, running, lost].into_iter().flatten().min()
     }
 
     /// Tells which figures the screen shows.
@@ -312,7 +321,7 @@ impl App {
 
     fn heard(&mut self, event: &DeckEvent) -> Redraw {
         match event {
-            DeckEvent::Commanded { what, by } if by != BY => {
+            DeckEvent::Commanded { what, by } if by != self.by() => {
                 self.say(format!("{what} (by {by})"), Tone::Note);
                 Redraw::Soon
             }
@@ -331,6 +340,28 @@ impl App {
             | DeckEvent::StateChanged { .. }
             | DeckEvent::News
             | DeckEvent::Missed { .. } => Redraw::No,
+        }
+    }
+
+    /// The name under which this console gives commands.
+    fn by(&self) -> &str {
+        self.context.by.as_deref().unwrap_or(BY)
+    }
+
+    fn line(&mut self, line: Line) -> Redraw {
+        let was_lost = self.lost_since().is_some();
+        self.line = line;
+        if was_lost && self.lost_since().is_none() {
+            self.say("the line is back", Tone::Done);
+        }
+        Redraw::Soon
+    }
+
+    /// Returns since when nothing was heard of the pool, if the line to it is lost.
+    pub(crate) fn lost_since(&self) -> Option<Instant> {
+        match &self.line {
+            Line::Up => None,
+            Line::Lost { since, .. } => Some(*since),
         }
     }
 
@@ -357,7 +388,8 @@ impl App {
         if self.quit_armed.is_some_and(|until| until <= self.now) {
             self.quit_armed = None;
         }
-        Redraw::soon_if(gone || self.chat.running().is_some())
+        let counts = self.chat.running().is_some() || self.lost_since().is_some();
+        Redraw::soon_if(gone || counts)
     }
 
     fn paste(&mut self, text: &str) {

@@ -280,7 +280,8 @@ impl Core {
         if by_hand.limits.permits != limits.permits || by_hand.adaptive != slot.settings.adaptive {
             slot.adapt_anew();
         }
-        slot.breaker.tune(pool.breaker.clone());
+        let breaker = slot.settings.breaker.as_ref().unwrap_or(&pool.breaker);
+        slot.breaker.tune(breaker.clone());
         self.standings[at] = super::Standing {
             in_flight: self.standings[at].in_flight,
             ..self.standing_of(at, now)
@@ -309,6 +310,10 @@ impl Core {
         pick(&mut self.slots, &order);
         pick(&mut self.standings, &order);
         pick(&mut self.gates, &order);
+        pick(&mut self.ready, &order);
+        self.asking = (self.ready.iter())
+            .filter(|ready| **ready == super::Ready::Ask)
+            .count();
         pick(&mut self.known_states, &order);
         for lease in self.leases.values_mut() {
             // What has a running request is never dropped.
