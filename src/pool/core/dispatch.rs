@@ -68,6 +68,10 @@ impl Core {
     }
 
     /// Serves a request that meets nobody in the queue and finds a permit: as one that waits for no time.
+    #[expect(
+        clippy::result_large_err,
+        reason = "it goes back to whoever then waits with it"
+    )]
     fn pass_through(&mut self, want: Want, class: usize, now: Instant) -> Result<Grant, Want> {
         if !self.queue.is_empty() || want.deadline <= now {
             return Err(want);
@@ -821,9 +825,10 @@ impl Core {
         let standing = &mut self.standings[at];
         standing.expected = slot.estimate.score(oldest, &self.fleet, now) as f32;
         // Whatever has budgets needs care; the others' limiters stay unread.
-        standing.budget_left = match self.gates[at].care {
-            true => slot.limiter.share_left(now) as f32,
-            false => 1.0,
+        standing.budget_left = if self.gates[at].care {
+            slot.limiter.share_left(now) as f32
+        } else {
+            1.0
         };
     }
 }
