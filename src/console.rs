@@ -10,6 +10,7 @@
 
 mod action;
 mod app;
+mod archive;
 pub mod clipboard;
 pub mod composer;
 mod effect;
@@ -35,6 +36,7 @@ use ratatui::crossterm::event::EventStream;
 use tokio::time::Instant;
 
 pub use keymap::{KeyProblem, KeySettings, Keys, check_keys, key_actions, key_contexts};
+pub use archive::{Archive, Kept};
 pub use settings::Settings;
 pub use words::LangChoice;
 
@@ -60,6 +62,8 @@ pub struct Context {
     pub version: String,
     /// Folders in which theme files are looked for.
     pub theme_dirs: Vec<PathBuf>,
+    /// Where conversations are kept.
+    pub kept: Kept,
 }
 
 /// A role that the model plays.

@@ -12,7 +12,7 @@ use super::start::{self, Started};
 use super::style::Style;
 use crate::base::Error;
 use crate::config::{Config, Env, Found, Persona};
-use crate::console::{self, Context, ExitReason};
+use crate::console::{self, Context, ExitReason, Kept};
 use crate::deck::Deck;
 use crate::export::MetricsListener;
 use crate::logging;
@@ -81,6 +81,18 @@ fn kept(started: &Started, is_private: bool, env: &Env, told: &mut Vec<String>) 
 }
 
 #[cfg(feature = "store")]
+fn where_kept(kept: &Keeping) -> Kept {
+    kept.store
+        .clone()
+        .map_or_else(Kept::default, |store| Kept::by(super::archive::Shelf(store)))
+}
+
+#[cfg(not(feature = "store"))]
+fn where_kept((): &Keeping) -> Kept {
+    Kept::default()
+}
+
+#[cfg(feature = "store")]
 async fn leave(kept: Keeping) -> Vec<String> {
     kept.close().await
 }
@@ -101,7 +113,7 @@ async fn run(
     demo: Option<DemoArgs>,
     metrics: Option<SocketAddr>,
     env: &Env,
-    _: &Keeping,
+    kept: &Keeping,
 ) -> Result<ExitReason, Error> {
     let Started {
         driver,
@@ -118,7 +130,10 @@ async fn run(
     let load = embedded
         .is_some()
         .then(|| background_load(deck.clone(), rate, seed));
-    let context = context(&config, demo.is_some(), env);
+    let context = Context {
+        kept: where_kept(kept),
+        ..context(&config, demo.is_some(), env)
+    };
     let ended = console::start(deck, config.console, context).await;
     drop(load);
     drop(metrics);
@@ -144,6 +159,7 @@ fn context(config: &Config, is_demo: bool, env: &Env) -> Context {
         personas: config.personas.iter().map(persona).collect(),
         version: env!("CARGO_PKG_VERSION").to_owned(),
         theme_dirs: env.theme_dirs(),
+        ..Context::default()
     }
 }
 

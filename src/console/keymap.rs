@@ -33,11 +33,13 @@ pub(crate) enum Context {
     Choose,
     /// While the palette is open.
     Palette,
+    /// While the list of conversations is open.
+    Library,
 }
 
 impl Context {
     /// Every context, in the order of [`Context::NAMES`].
-    const ALL: [Self; 10] = [
+    const ALL: [Self; 11] = [
         Self::Global,
         Self::Prompt,
         Self::Browse,
@@ -48,6 +50,7 @@ impl Context {
         Self::Confirm,
         Self::Choose,
         Self::Palette,
+        Self::Library,
     ];
 
     /// What they are called in the config.
@@ -62,6 +65,7 @@ impl Context {
         "confirm",
         "choose",
         "palette",
+        "library",
     ];
 
     /// Finds a context by its name in the config.
@@ -78,13 +82,13 @@ impl Context {
 
     /// Tells whether a letter alone is text there.
     const fn takes_text(self) -> bool {
-        matches!(self, Self::Prompt | Self::Palette)
+        matches!(self, Self::Prompt | Self::Library | Self::Palette)
     }
 
     /// Tells whether it is a dialog, whose keys mean nothing outside of it.
     pub(crate) const fn is_dialog(self) -> bool {
         match self {
-            Self::Help | Self::Confirm | Self::Choose | Self::Palette => true,
+            Self::Help | Self::Confirm | Self::Choose | Self::Library | Self::Palette => true,
             Self::Global
             | Self::Prompt
             | Self::Browse
@@ -107,6 +111,7 @@ impl Context {
             Self::Confirm => "In a question",
             Self::Choose => "In a list",
             Self::Palette => "In the palette",
+            Self::Library => "In the list of conversations",
         }
     }
 
@@ -123,6 +128,7 @@ impl Context {
             Self::Confirm => &[Self::Confirm],
             Self::Choose => &[Self::Choose],
             Self::Palette => &[Self::Palette],
+            Self::Library => &[Self::Library],
         }
     }
 
@@ -199,6 +205,7 @@ const TABLE: &[(Context, &str, Action, Footer)] = &[
     (Context::Transcript, "w", Action::Who, Yes),
     (Context::Transcript, "x", Action::Compare, No),
     (Context::Transcript, "p", Action::Persona, No),
+    (Context::Transcript, "F", Action::Fork, No),
     (Context::Transcript, "t", Action::Reasoning, No),
     (Context::Transcript, "ctrl-d", Action::HalfPageDown, No),
     (Context::Transcript, "ctrl-u", Action::HalfPageUp, No),
@@ -254,6 +261,7 @@ const TABLE: &[(Context, &str, Action, Footer)] = &[
     (Context::Global, "alt-m", Action::Mouse, No),
     (Context::Global, "ctrl-l", Action::Redraw, No),
     (Context::Global, "ctrl-z", Action::Suspend, No),
+    (Context::Global, "ctrl-o", Action::Library, Yes),
     (Context::Global, "ctrl-p", Action::Palette, Yes),
     (Context::Global, "f1", Action::Help, Yes),
     (Context::Help, "esc ? q f1 enter", Action::Back, Yes),
@@ -288,6 +296,18 @@ const TABLE: &[(Context, &str, Action, Footer)] = &[
     (Context::Palette, "pageup", Action::PageUp, No),
     (Context::Palette, "esc", Action::Back, Yes),
     (Context::Palette, "ctrl-c", Action::Interrupt, No),
+    (Context::Library, "enter", Action::Choose, Yes),
+    (Context::Library, "down ctrl-n tab", Action::ScrollDown, Yes),
+    (Context::Library, "up ctrl-p shift-tab", Action::ScrollUp, No),
+    (Context::Library, "pagedown", Action::PageDown, No),
+    (Context::Library, "pageup", Action::PageUp, No),
+    (Context::Library, "alt-r", Action::Rename, Yes),
+    (Context::Library, "alt-t", Action::Tag, Yes),
+    (Context::Library, "alt-p", Action::Pin, Yes),
+    (Context::Library, "alt-d delete", Action::Delete, Yes),
+    (Context::Library, "alt-u", Action::Undelete, Yes),
+    (Context::Library, "esc ctrl-o", Action::Back, Yes),
+    (Context::Library, "ctrl-c", Action::Interrupt, No),
 ];
 
 /// One row of the table, its keys read.

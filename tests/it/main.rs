@@ -11,6 +11,8 @@ mod console_pty;
 mod driver;
 mod faults;
 #[cfg(feature = "store")]
+mod crash;
+#[cfg(feature = "store")]
 mod history;
 mod gateway;
 mod layers;

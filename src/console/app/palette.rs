@@ -44,6 +44,7 @@ impl App {
             | keymap::Context::Help
             | keymap::Context::Confirm
             | keymap::Context::Choose
+            | keymap::Context::Library
             | keymap::Context::Palette => {}
         }
         let key = what.chord.map_or_else(

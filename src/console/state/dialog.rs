@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::answerers::Answerers;
 use super::chat::TurnId;
+use super::library::Library;
 use super::palette::Palette;
 use crate::base::{Command, Target};
 use crate::console::Persona;
@@ -19,6 +20,8 @@ pub(crate) enum Dialog {
     Choose(List),
     /// Every action by its name.
     Palette(Palette),
+    /// The conversations that were kept.
+    Library(Library),
 }
 
 /// A question with yes and no.
