@@ -32,7 +32,6 @@ use std::panic::AssertUnwindSafe;
 use std::path::PathBuf;
 
 use futures_util::FutureExt;
-use ratatui::crossterm::event::EventStream;
 use tokio::time::Instant;
 
 pub use keymap::{KeyProblem, KeySettings, Keys, check_keys, key_actions, key_contexts};
@@ -43,6 +42,7 @@ pub use words::LangChoice;
 use self::app::App;
 use self::run::Face;
 use self::term_env::{Depth, TermEnv};
+use self::terminal::Keyboard;
 use self::terminal::ask::{self, Background};
 use self::theme::Theme;
 use self::view::Screen;
@@ -122,7 +122,7 @@ pub async fn start(deck: Deck, settings: Settings, context: Context) -> Result<E
     };
     let run = run::run(
         &mut session.terminal,
-        ask::late(EventStream::new(), answers_late),
+        Keyboard::new(answers_late),
         deck,
         face,
         &mut session.host,

@@ -3,6 +3,8 @@
 mod branch;
 mod chat;
 mod copy;
+mod files;
+mod find;
 mod history;
 mod keys;
 mod mouse;
@@ -29,7 +31,9 @@ use super::state::focus::{Focus, Pane};
 use super::state::ledger::Ledger;
 use super::state::metrics::Metrics;
 use super::state::pool::Pool;
-use super::state::scroll::Scroll;
+use super::state::scroll::{Anchor, Scroll};
+use super::state::search::Search;
+use super::state::select::Select;
 use super::state::toast::{Toast, Tone};
 use super::{Context, Persona};
 use crate::base::{
@@ -60,6 +64,10 @@ pub(crate) struct App {
     pub(crate) answerers: Answerers,
     /// Whom the model plays.
     pub(crate) persona: Option<Arc<Persona>>,
+    /// What is looked for in the conversation.
+    pub(crate) search: Option<Search>,
+    /// The lines that are being chosen.
+    pub(crate) select: Option<Select>,
     /// The question that is being changed.
     pub(crate) editing: Option<Editing>,
     /// Whether the focused pane has the screen for itself.
@@ -92,6 +100,8 @@ pub(crate) struct Places {
     pub(crate) panes: Vec<(Pane, Rect)>,
     /// The prompt.
     pub(crate) prompt: Rect,
+    /// How many rows of the conversation are seen.
+    pub(crate) rows: usize,
     /// The tabs of a small screen.
     pub(crate) tabs: Vec<(Pane, Rect)>,
     /// The rows of the pool's table.
@@ -107,6 +117,10 @@ pub(crate) struct Drawn {
     pub(crate) places: Places,
     /// The conversation's place, all wishes to move carried out.
     pub(crate) scroll: Scroll,
+    /// Where the lines that are chosen are now.
+    pub(crate) select: Option<Select>,
+    /// The line of the place that was brought into the window.
+    pub(crate) found: Option<Anchor>,
     /// How far down the help can be scrolled, as it was drawn.
     pub(crate) help_top: usize,
     /// How many columns a graph has.
@@ -139,6 +153,8 @@ impl App {
             looked: now,
             answerers: Answerers::default(),
             persona: context.personas.first().cloned().map(Arc::new),
+            search: None,
+            select: None,
             editing: None,
             chat: Chat::default(),
             composer: Composer::new(),
@@ -204,6 +220,22 @@ impl App {
                 }
                 (Vec::new(), Redraw::Now)
             }
+            Event::FilesRead { line, result } => {
+                self.files_read(&line, result);
+                (Vec::new(), Redraw::Now)
+            }
+            Event::Completed(path, candidates) => {
+                self.completed(&path, &candidates);
+                (Vec::new(), Redraw::Now)
+            }
+            Event::Saved(result) => {
+                self.saved(result);
+                (Vec::new(), Redraw::Now)
+            }
+            Event::Edited(result) => {
+                self.edited(result);
+                (Vec::new(), Redraw::Now)
+            }
             Event::Colours => (Vec::new(), Redraw::Soon),
             Event::Listed(page) => {
                 self.listed(page);
@@ -231,10 +263,20 @@ impl App {
     pub(crate) fn drawn(&mut self, drawn: Drawn) {
         self.places = drawn.places;
         self.chat.scroll = drawn.scroll;
+        self.select = drawn.select;
+        if let Some(search) = &mut self.search {
+            search.jump = false;
+            search.line = drawn.found.or(search.line);
+        }
         self.metrics.columns = drawn.columns;
         if let Some(Dialog::Help { top }) = &mut self.dialog {
             *top = drawn.help_top;
         }
+    }
+
+    /// Returns where things were drawn last.
+    pub(crate) fn places(&self) -> &Places {
+        &self.places
     }
 
     /// Tells when the picture changes by time alone.
@@ -265,6 +307,8 @@ impl App {
             Some(Dialog::Choose(_)) => keymap::Context::Choose,
             Some(Dialog::Palette(_)) => keymap::Context::Palette,
             Some(Dialog::Library(_)) => keymap::Context::Library,
+            Some(Dialog::Line(_)) => keymap::Context::Line,
+            None if self.select.is_some() => keymap::Context::Select,
             None => self.focus_context(),
         }
     }
@@ -369,7 +413,9 @@ impl App {
             let typed = library.text().to_owned() + text.lines().next().unwrap_or_default();
             return self.set_library_text(&typed);
         }
+        self.paste_into_line(text);
         if self.dialog.is_none() {
+            self.select = None;
             self.focus = Focus::Prompt;
             let left_out = self.composer.insert_str(text);
             if left_out > 0 {

@@ -35,11 +35,15 @@ pub(crate) enum Context {
     Palette,
     /// While the list of conversations is open.
     Library,
+    /// While a line of text is asked for.
+    Line,
+    /// While lines of the conversation are chosen.
+    Select,
 }
 
 impl Context {
     /// Every context, in the order of [`Context::NAMES`].
-    const ALL: [Self; 11] = [
+    const ALL: [Self; 13] = [
         Self::Global,
         Self::Prompt,
         Self::Browse,
@@ -51,6 +55,8 @@ impl Context {
         Self::Choose,
         Self::Palette,
         Self::Library,
+        Self::Line,
+        Self::Select,
     ];
 
     /// What they are called in the config.
@@ -66,6 +72,8 @@ impl Context {
         "choose",
         "palette",
         "library",
+        "line",
+        "select",
     ];
 
     /// Finds a context by its name in the config.
@@ -82,13 +90,19 @@ impl Context {
 
     /// Tells whether a letter alone is text there.
     const fn takes_text(self) -> bool {
-        matches!(self, Self::Prompt | Self::Library | Self::Palette)
+        matches!(self, Self::Prompt | Self::Library | Self::Palette | Self::Line)
     }
 
     /// Tells whether it is a dialog, whose keys mean nothing outside of it.
     pub(crate) const fn is_dialog(self) -> bool {
         match self {
-            Self::Help | Self::Confirm | Self::Choose | Self::Library | Self::Palette => true,
+            Self::Help
+            | Self::Library
+            | Self::Confirm
+            | Self::Choose
+            | Self::Palette
+            | Self::Line
+            | Self::Select => true,
             Self::Global
             | Self::Prompt
             | Self::Browse
@@ -112,6 +126,8 @@ impl Context {
             Self::Choose => "In a list",
             Self::Palette => "In the palette",
             Self::Library => "In the list of conversations",
+            Self::Line => "In a line that is asked for",
+            Self::Select => "While lines are chosen",
         }
     }
 
@@ -129,6 +145,8 @@ impl Context {
             Self::Choose => &[Self::Choose],
             Self::Palette => &[Self::Palette],
             Self::Library => &[Self::Library],
+            Self::Line => &[Self::Line],
+            Self::Select => &[Self::Select],
         }
     }
 
@@ -183,6 +201,8 @@ const TABLE: &[(Context, &str, Action, Footer)] = &[
     (Context::Prompt, "alt-down", Action::NextQuestion, No),
     (Context::Prompt, "alt-c", Action::Copy, No),
     (Context::Prompt, "alt-k", Action::CopyCode, No),
+    (Context::Prompt, "ctrl-g", Action::Editor, No),
+    (Context::Prompt, "alt-s", Action::Save, No),
     (Context::Prompt, "pageup", Action::PageUp, Yes),
     (Context::Prompt, "pagedown", Action::PageDown, No),
     (Context::Prompt, "alt-t", Action::Reasoning, No),
@@ -195,6 +215,11 @@ const TABLE: &[(Context, &str, Action, Footer)] = &[
     (Context::Transcript, "K {", Action::PreviousQuestion, No),
     (Context::Transcript, "y c", Action::Copy, Yes),
     (Context::Transcript, "b", Action::CopyCode, No),
+    (Context::Transcript, "v", Action::SelectLines, No),
+    (Context::Transcript, "/", Action::Search, Yes),
+    (Context::Transcript, "n", Action::NextFound, No),
+    (Context::Transcript, "N", Action::PreviousFound, No),
+    (Context::Transcript, "s", Action::Save, No),
     (Context::Transcript, "r ctrl-r", Action::Retry, Yes),
     (Context::Transcript, "R", Action::RetryBy, No),
     (Context::Transcript, "e", Action::Edit, Yes),
@@ -308,6 +333,21 @@ const TABLE: &[(Context, &str, Action, Footer)] = &[
     (Context::Library, "alt-u", Action::Undelete, Yes),
     (Context::Library, "esc ctrl-o", Action::Back, Yes),
     (Context::Library, "ctrl-c", Action::Interrupt, No),
+    (Context::Line, "enter", Action::Choose, Yes),
+    (Context::Line, "esc", Action::Back, Yes),
+    (Context::Line, "ctrl-c", Action::Interrupt, No),
+    (Context::Select, "space v", Action::Mark, Yes),
+    (Context::Select, "y c enter", Action::Copy, Yes),
+    (Context::Select, "j down", Action::ScrollDown, Yes),
+    (Context::Select, "k up", Action::ScrollUp, No),
+    (Context::Select, "ctrl-d", Action::HalfPageDown, No),
+    (Context::Select, "ctrl-u", Action::HalfPageUp, No),
+    (Context::Select, "pagedown ctrl-f", Action::PageDown, No),
+    (Context::Select, "pageup ctrl-b", Action::PageUp, No),
+    (Context::Select, "g home", Action::Top, No),
+    (Context::Select, "G end", Action::Bottom, No),
+    (Context::Select, "esc q", Action::Back, Yes),
+    (Context::Select, "ctrl-c", Action::Interrupt, No),
 ];
 
 /// One row of the table, its keys read.

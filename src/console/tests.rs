@@ -4,6 +4,7 @@ mod branches;
 mod chat;
 mod compare;
 mod fake;
+mod find;
 mod harness;
 mod life;
 mod metrics;

@@ -24,10 +24,11 @@ impl App {
             None => {
                 self.quit_armed = None;
                 self.type_into_palette(key);
+                self.type_into_line(key);
                 if matches!(self.dialog, Some(Dialog::Library(_))) {
                     return self.type_into_library(key);
                 }
-                if self.dialog.is_none() && self.focus == Focus::Prompt {
+                if self.dialog.is_none() && self.select.is_none() && self.focus == Focus::Prompt {
                     self.composer.input(&key);
                 }
                 Vec::new()
@@ -38,6 +39,11 @@ impl App {
     pub(super) fn act(&mut self, action: Action, key: KeyEvent) -> Vec<Effect> {
         if self.dialog.is_some() {
             return self.act_in_dialog(action);
+        }
+        if self.select.is_some()
+            && let Some(effects) = self.act_in_select(action)
+        {
+            return effects;
         }
         match action {
             Action::Interrupt => return self.interrupt(),
@@ -53,7 +59,14 @@ impl App {
             Action::Redraw => return vec![Effect::Redraw],
             Action::Palette => self.open_palette(),
             Action::Help => self.dialog = Some(Dialog::Help { top: 0 }),
-            Action::FocusNext => self.focus = self.focus.next(),
+            Action::FocusNext => {
+                if self.focus == Focus::Prompt
+                    && let Some(effects) = self.complete()
+                {
+                    return effects;
+                }
+                self.focus = self.focus.next();
+            }
             Action::FocusPrevious => self.focus = self.focus.previous(),
             Action::FocusChat | Action::Write => self.focus = Focus::Prompt,
             Action::FocusPool => self.focus = Focus::Pool,
@@ -81,6 +94,12 @@ impl App {
             Action::Persona => self.choose_persona(),
             Action::Copy => return self.copy(),
             Action::CopyCode => return self.copy_code(),
+            Action::SelectLines => self.begin_select(),
+            Action::Search => self.open_search(),
+            Action::NextFound => self.step_search(1),
+            Action::PreviousFound => self.step_search(-1),
+            Action::Save => self.open_save(),
+            Action::Editor => return vec![Effect::Edit(self.composer.text())],
             Action::NewConversation => return self.ask_for_new_conversation(),
             Action::ScrollUp => self.step(-1),
             Action::ScrollDown => self.step(1),
@@ -150,6 +169,9 @@ impl App {
         if let Some(effects) = self.stop() {
             return effects;
         }
+        if self.focus == Focus::Transcript && self.search.take().is_some() {
+            return Vec::new();
+        }
         if self.focus == Focus::Prompt && self.leave_editing() {
             return Vec::new();
         }
@@ -184,6 +206,9 @@ impl App {
             return Vec::new();
         };
         if matches!(action, Action::Back | Action::Cancel | Action::Interrupt) {
+            if matches!(dialog, Dialog::Line(_)) {
+                self.search = None;
+            }
             self.dialog = None;
             return Vec::new();
         }
@@ -205,6 +230,7 @@ impl App {
                 return self.follow(then);
             }
             Dialog::Confirm(_) | Dialog::Library(_) => {}
+            Dialog::Line(_) => return self.act_in_line(action),
             Dialog::Palette(palette) => match action {
                 Action::ScrollUp => palette.step(-1),
                 Action::ScrollDown => palette.step(1),

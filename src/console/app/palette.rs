@@ -45,7 +45,9 @@ impl App {
             | keymap::Context::Confirm
             | keymap::Context::Choose
             | keymap::Context::Library
-            | keymap::Context::Palette => {}
+            | keymap::Context::Palette
+            | keymap::Context::Line
+            | keymap::Context::Select => {}
         }
         let key = what.chord.map_or_else(
             || KeyEvent::new(KeyCode::Null, KeyModifiers::NONE),

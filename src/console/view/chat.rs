@@ -14,11 +14,16 @@ use crate::console::action::Action;
 use crate::console::app::{App, Drawn};
 use crate::console::keymap::Context;
 use crate::console::state::answerers::Answerers;
+use crate::console::state::dialog::Dialog;
 use crate::console::state::focus::Focus;
+use crate::console::state::line::Wanted;
 use crate::console::state::reply::{Phase, Reply};
-use crate::console::state::scroll::{Below, Window};
+use crate::console::state::scroll::{Anchor, Below, Move, Window};
+use crate::console::state::search::{MOST_FOUND, Search};
+use crate::console::state::select::Select;
 use crate::console::text;
 use crate::console::theme::Role;
+use crate::console::words::{phrase, t};
 
 /// By how many lines a followed stream moves up at once; see state/scroll.rs.
 const STEP: usize = 6;
@@ -85,15 +90,7 @@ fn turns(
     drawn: &mut Drawn,
 ) {
     let width = text_width(area.width);
-    let key = |action| app.keymap.key_for(app.chat_context(), action);
-    let keys = Keys {
-        retry: key(Action::Retry).unwrap_or_default(),
-        go_on: key(Action::GoOn).unwrap_or_default(),
-        versions: [Action::PreviousVariant, Action::NextVariant]
-            .map(|action| key(action).unwrap_or_default())
-            .join(" "),
-        pick: key(Action::Pick).unwrap_or_default(),
-    };
+    let keys = Keys::of(app);
     let style = keys.style(app, width, look);
     transcript.begin(&style);
     let rows = usize::from(area.height);
@@ -108,11 +105,28 @@ fn turns(
         step: step.max(1),
     };
     let chat = &app.chat;
-    drawn.scroll.settle(window, chat.len(), |index| {
+    drawn.places.rows = rows;
+    if let Some(place) = app
+        .search
+        .as_ref()
+        .and_then(|search| find_place(search, app, transcript, &style))
+    {
+        drawn.scroll.push(Move::ToLine(place));
+        drawn.found = Some(place);
+    }
+    let mut height = |index: usize| {
         chat.turn(index).map_or(0, |turn| {
             transcript.height(turn, chat.variants(index), &style)
         })
-    });
+    };
+    drawn.scroll.settle(window, chat.len(), &mut height);
+    if let Some(select) = &mut drawn.select
+        && let Some(at) = select.settle((drawn.scroll.anchor, rows), chat.len(), &mut height)
+    {
+        drawn.scroll.follow = false;
+        drawn.scroll.reveal(at, window, chat.len(), &mut height);
+    }
+    let chosen = drawn.select.as_ref().and_then(Select::range);
     let anchor = drawn.scroll.anchor;
     let mut row = 0;
     let mut first = anchor.line;
@@ -126,18 +140,126 @@ fn turns(
             let mark = Rect::new(area.x, area.y + row as u16, area.width.min(2), 1);
             buffer.set_style(mark, look.theme.style(Role::Selected));
         }
-        for (indent, line) in block.lines(first, rows - row, &style) {
+        let lines = block.lines(first, rows - row, &style);
+        for (number, (indent, line)) in lines.into_iter().enumerate() {
             let at = Rect::new(
                 area.x + indent,
                 area.y + row as u16,
                 area.width.saturating_sub(indent + 1),
                 1,
             );
-            line.render(at, buffer);
+            if let Some(search) = &app.search {
+                let found = found_columns(search, &line);
+                line.render(at, buffer);
+                let line = first + number;
+                let is_current = drawn.found.or(search.line) == Some(Anchor { turn: index, line });
+                let role = if is_current {
+                    Role::MatchCurrent
+                } else {
+                    Role::Match
+                };
+                for (from, width) in found {
+                    let here = Rect::new(at.x.saturating_add(from), at.y, width, 1);
+                    let style = look.theme.style(role);
+                    buffer.set_style(here.intersection(at), style);
+                }
+            } else {
+                line.render(at, buffer);
+            }
+            let place = Anchor {
+                turn: index,
+                line: first + number,
+            };
+            if chosen.is_some_and(|(from, to)| (from..=to).contains(&place)) {
+                let whole = Rect::new(area.x, at.y, area.width.saturating_sub(1), 1);
+                buffer.set_style(whole, look.theme.style(Role::Selected));
+            }
             row += 1;
         }
         first = 0;
     }
+}
+
+/// Finds the line of the place that is to be brought into the window.
+fn find_place(
+    search: &Search,
+    app: &App,
+    transcript: &mut Transcript,
+    style: &Style<'_>,
+) -> Option<Anchor> {
+    let place = search.place().filter(|_| search.jump)?;
+    let index = app.chat.turns().position(|turn| turn.id == place.turn)?;
+    let turn = app.chat.turn(index)?;
+    let block = transcript.block(turn, app.chat.variants(index), style);
+    let mut found = 0;
+    let mut last = 0;
+    for (number, (_, line)) in block.lines(0, usize::MAX, style).iter().enumerate() {
+        let here = search.in_line(&line.to_string()).len();
+        if here > 0 {
+            last = number;
+        }
+        found += here;
+        if found > place.nth {
+            break;
+        }
+    }
+    Some(Anchor {
+        turn: index,
+        line: last,
+    })
+}
+
+/// Returns where what is looked for stands in a line: columns and widths.
+fn found_columns(search: &Search, line: &Line<'_>) -> Vec<(u16, u16)> {
+    let said = line.to_string();
+    let found = search.in_line(&said).into_iter();
+    found
+        .map(|range| {
+            let from = text::width(&said[..range.start]) as u16;
+            (from, text::width(&said[range]) as u16)
+        })
+        .collect()
+}
+
+/// Returns lines as they are shown, for copying.
+pub(crate) fn chosen_lines(
+    app: &App,
+    transcript: &mut Transcript,
+    look: &Look<'_>,
+    mut chosen: Select,
+) -> String {
+    let Some(width) = transcript.width() else {
+        return String::new();
+    };
+    let keys = Keys::of(app);
+    let style = keys.style(app, width, look);
+    let window = (app.chat.scroll.anchor, app.places().rows);
+    chosen.settle(window, app.chat.len(), |index| {
+        app.chat.turn(index).map_or(0, |turn| {
+            transcript.height(turn, app.chat.variants(index), &style)
+        })
+    });
+    let Some((from, to)) = chosen.range() else {
+        return String::new();
+    };
+    let mut out = String::new();
+    for index in from.turn..=to.turn {
+        let Some(turn) = app.chat.turn(index) else {
+            break;
+        };
+        let block = transcript.block(turn, app.chat.variants(index), &style);
+        let first = if index == from.turn { from.line } else { 0 };
+        let end = if index == to.turn {
+            to.line + 1
+        } else {
+            usize::MAX
+        };
+        for (_, line) in block.lines(first, end - first, &style) {
+            out.push_str(line.to_string().trim_end());
+            out.push('\n');
+        }
+    }
+    out
 }
 
 /// The keys that the conversation names, as words.
@@ -149,6 +271,18 @@ struct Keys {
 }
 
 impl Keys {
+    fn of(app: &App) -> Self {
+        let key = |action| app.keymap.key_for(app.chat_context(), action);
+        Self {
+            retry: key(Action::Retry).unwrap_or_default(),
+            go_on: key(Action::GoOn).unwrap_or_default(),
+            versions: [Action::PreviousVariant, Action::NextVariant]
+                .map(|action| key(action).unwrap_or_default())
+                .join(" "),
+            pick: key(Action::Pick).unwrap_or_default(),
+        }
+    }
+
     fn style<'a>(&'a self, app: &App, width: u16, look: &Look<'a>) -> Style<'a> {
         Style {
             look: *look,
@@ -173,7 +307,9 @@ fn draw_status(frame: &mut Frame<'_>, area: Rect, app: &App, below: Below, look:
         (symbols.rule, Role::Border)
     };
     let mut left = vec![look.span(format!("{rule} "), border)];
-    if let Some(reply) = app.chat.running() {
+    if let Some(line) = asked_line(app, look) {
+        left.extend(line);
+    } else if let Some(reply) = app.chat.running() {
         left.extend(progress(reply, app, look));
         left.push(Span::raw(" "));
     } else if app.editing.is_some() {
@@ -207,6 +343,61 @@ fn draw_status(frame: &mut Frame<'_>, area: Rect, app: &App, below: Below, look:
     left.push(look.span(rule.repeat(rest), border));
     left.extend(right);
     Line::from(left).render(area, frame.buffer_mut());
+}
+
+/// A line that is being typed, or what was found.
+fn asked_line(app: &App, look: &Look<'_>) -> Option<Vec<Span<'static>>> {
+    let dim = |text: String| look.span(text, Role::Dim);
+    let typed = |text: &str| look.span(text::display_safe(text), Role::Text);
+    let found = |search: &Search| {
+        let (at, count) = search.position();
+        let (next, previous) = (Action::NextFound, Action::PreviousFound);
+        let key = |action| app.keymap.key_for(Context::Transcript, action);
+        let keys = format!(
+            "{} {}",
+            key(next).unwrap_or_default(),
+            key(previous).unwrap_or_default()
+        );
+        match count {
+            0 => vec![dim(t("nowhere").to_owned())],
+            MOST_FOUND => vec![
+                dim(phrase!("{} of more than {}", at, count)),
+                look.span(format!(" {keys} "), Role::Key),
+            ],
+            _ => vec![
+                dim(phrase!("{} of {}", at, count)),
+                look.span(format!(" {keys} "), Role::Key),
+            ],
+        }
+    };
+    match &app.dialog {
+        Some(Dialog::Line(line)) => {
+            let asks = match line.wanted {
+                Wanted::Words => "/",
+                Wanted::SavePath => t("save as: "),
+            };
+            let mut spans = vec![
+                look.span(asks, Role::Key),
+                typed(&line.text),
+                look.span(" ", Role::Selected),
+                Span::raw(" "),
+            ];
+            if line.wanted == Wanted::Words && !line.text.trim().is_empty() {
+                spans.extend(app.search.iter().flat_map(found));
+                spans.push(Span::raw(" "));
+            }
+            Some(spans)
+        }
+        _ => app.search.as_ref().map(|search| {
+            let mut spans = vec![
+                look.span("/", Role::Key),
+                typed(search.query()),
+                Span::raw("  "),
+            ];
+            spans.extend(found(search));
+            spans
+        }),
+    }
 }
 
 /// Who will answer and whom it plays, when that is not the usual.
