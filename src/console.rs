@@ -10,6 +10,7 @@
 
 mod action;
 mod app;
+mod archive;
 pub mod clipboard;
 pub mod composer;
 mod effect;
@@ -34,6 +35,7 @@ use futures_util::FutureExt;
 use tokio::time::Instant;
 
 pub use keymap::{KeyProblem, KeySettings, Keys, check_keys, key_actions, key_contexts};
+pub use archive::{Archive, Kept};
 pub use settings::Settings;
 pub use words::LangChoice;
 
@@ -62,6 +64,8 @@ pub struct Context {
     pub theme_dirs: Vec<PathBuf>,
     /// The name under which others are told of this console's commands, when it is not the usual one.
     pub by: Option<String>,
+    /// Where conversations are kept.
+    pub kept: Kept,
 }
 
 /// A role that the model plays.

@@ -5,6 +5,7 @@ mod chat;
 mod copy;
 mod files;
 mod find;
+mod history;
 mod keys;
 mod mouse;
 mod palette;
@@ -14,6 +15,7 @@ mod who;
 use std::sync::Arc;
 use std::time::Duration;
 
+use jiff::Timestamp;
 use ratatui::layout::Rect;
 use tokio::time::Instant;
 
@@ -26,6 +28,7 @@ use super::state::answerers::Answerers;
 use super::state::chat::Chat;
 use super::state::dialog::Dialog;
 use super::state::focus::{Focus, Pane};
+use super::state::ledger::Ledger;
 use super::state::metrics::Metrics;
 use super::state::pool::Pool;
 use super::state::scroll::{Anchor, Scroll};
@@ -33,7 +36,9 @@ use super::state::search::Search;
 use super::state::select::Select;
 use super::state::toast::{Toast, Tone};
 use super::{Context, Persona};
-use crate::base::{AlertState, Board, Changed, DeckEvent, Error, Scope, Series};
+use crate::base::{
+    AlertState, Board, Changed, ConversationId, DeckEvent, Error, Scope, Series,
+};
 use crate::deck::Line;
 pub(crate) use branch::{Editing, was_cut};
 pub(crate) use chat::is_worth_retrying;
@@ -76,6 +81,14 @@ pub(crate) struct App {
     pub(crate) line: Line,
     /// The time of the last event.
     pub(crate) now: Instant,
+    /// The same by the wall clock.
+    pub(crate) wall: Timestamp,
+    /// What of the conversation is kept.
+    ledger: Ledger,
+    /// Conversations that were deleted here, the last one last.
+    deleted: Vec<ConversationId>,
+    /// When the store was last looked at for other programs' changes.
+    looked: Instant,
     /// Where things were drawn last.
     places: Places,
     mouse: bool,
@@ -136,7 +149,12 @@ impl App {
     ) -> Self {
         let mut pool = Pool::default();
         pool.show(board);
+        let seed = context.kept.as_ref().map_or(0, |archive| archive.seed());
         Self {
+            wall: Timestamp::UNIX_EPOCH,
+            ledger: Ledger::new(seed),
+            deleted: Vec::new(),
+            looked: now,
             answerers: Answerers::default(),
             persona: context.personas.first().cloned().map(Arc::new),
             search: None,
@@ -168,12 +186,25 @@ impl App {
     /// Takes in what happened; tells what is to be done and whether the picture is another one now.
     pub(crate) fn update(&mut self, event: Event, now: Instant) -> (Vec<Effect>, Redraw) {
         self.now = now;
+        let is_quiet = matches!(
+            event,
+            Event::Chunk(..)
+                | Event::Deck(_)
+                | Event::Board(_)
+                | Event::Series(..)
+                | Event::Colours
+                | Event::Time
+        );
+        let (effects, redraw) = self.react(event);
+        let mut all = self.keep(!is_quiet);
+        all.extend(effects);
+        (all, redraw)
+    }
+
+    fn react(&mut self, event: Event) -> (Vec<Effect>, Redraw) {
         match event {
             Event::Key(key) => (self.key(key), Redraw::Now),
-            Event::Paste(text) => {
-                self.paste(&text);
-                (Vec::new(), Redraw::Now)
-            }
+            Event::Paste(text) => (self.paste(&text), Redraw::Now),
             Event::Mouse(mouse) => self.mouse(mouse),
             Event::Resize => (Vec::new(), Redraw::Now),
             Event::Chunk(id, piece) => (self.piece(id, piece), Redraw::Soon),
@@ -218,7 +249,25 @@ impl App {
                 (Vec::new(), Redraw::Now)
             }
             Event::Colours => (Vec::new(), Redraw::Soon),
-            Event::Time => (Vec::new(), self.time_passed()),
+            Event::Listed(page) => {
+                self.listed(page);
+                (Vec::new(), Redraw::Now)
+            }
+            Event::Found(query, found) => {
+                self.found(&query, found);
+                (Vec::new(), Redraw::Now)
+            }
+            Event::Opened(opened) => (self.opened(*opened), Redraw::Now),
+            Event::Forked(at, opened) => (self.forked(at, *opened), Redraw::Now),
+            Event::Stamped(stamp) => (self.stamped(stamp), Redraw::No),
+            Event::Trouble(said) => {
+                self.say(said, Tone::Failed);
+                (Vec::new(), Redraw::Now)
+            }
+            Event::Time => {
+                let redraw = self.time_passed();
+                (self.look_at_store(), redraw)
+            }
         }
     }
 
@@ -253,7 +302,8 @@ impl App {
             let whole_seconds = self.now.duration_since(since).as_secs();
             since + Duration::from_secs(whole_seconds + 1)
         });
-        [toast, running, lost].into_iter().flatten().min()
+        let store = self.looks_at_store_at();
+        [toast, running, lost, store].into_iter().flatten().min()
     }
 
     /// Tells which figures the screen shows.
@@ -272,6 +322,7 @@ impl App {
             Some(Dialog::Confirm(_)) => keymap::Context::Confirm,
             Some(Dialog::Choose(_)) => keymap::Context::Choose,
             Some(Dialog::Palette(_)) => keymap::Context::Palette,
+            Some(Dialog::Library(_)) => keymap::Context::Library,
             Some(Dialog::Line(_)) => keymap::Context::Line,
             None if self.select.is_some() => keymap::Context::Select,
             None => self.focus_context(),
@@ -392,10 +443,14 @@ impl App {
         Redraw::soon_if(gone || counts)
     }
 
-    fn paste(&mut self, text: &str) {
+    fn paste(&mut self, text: &str) -> Vec<Effect> {
         if let Some(Dialog::Palette(palette)) = &mut self.dialog {
             palette.push(text.lines().next().unwrap_or_default());
-            return;
+            return Vec::new();
+        }
+        if let Some(Dialog::Library(library)) = &self.dialog {
+            let typed = library.text().to_owned() + text.lines().next().unwrap_or_default();
+            return self.set_library_text(&typed);
         }
         self.paste_into_line(text);
         if self.dialog.is_none() {
@@ -409,6 +464,7 @@ impl App {
                 );
             }
         }
+        Vec::new()
     }
 }
 

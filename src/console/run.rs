@@ -34,12 +34,14 @@ use self::refresh::Refresh;
 use self::streams::Streams;
 use super::ExitReason;
 use super::app::{App, BY, Redraw};
-use super::effect::Effect;
+use super::effect::{Effect, Wanted};
 use super::event::Event;
 use super::view::{Screen, highlight};
 use crate::base::{DeckEvent, Error, ErrorKind, Scope};
 use crate::deck::Deck;
 
+/// The most conversations in the list.
+const LISTED: usize = 200;
 /// The most pieces taken from one source before the others get their turn.
 const AT_ONCE: usize = 256;
 
@@ -121,7 +123,9 @@ where
         clear: false,
         away: false,
         leave: None,
+        troubles: None,
     };
+    console.watch_keeping();
     console.draw(terminal)?;
     loop {
         let drawing_waits = console.pace.wants() && (console.away || !host.is_ready());
@@ -155,6 +159,13 @@ where
                 console.happened(event, host);
                 // Whatever became of it, the picture is another one, or what was expected of it is wrong.
                 console.refresh.heard(Instant::now());
+            }
+            trouble = async { console.troubles.as_mut()?.await }, if console.troubles.is_some() => {
+                console.troubles = None;
+                if let Some(said) = trouble {
+                    console.happened(Event::Trouble(said), host);
+                    console.watch_keeping();
+                }
             }
             event = heard.recv(), if deck_speaks => {
                 deck_speaks = console.heard(event, &mut heard, host).await;
@@ -202,11 +213,14 @@ struct Console {
     /// Whether an editor has the terminal.
     away: bool,
     leave: Option<ExitReason>,
+    /// The next trouble with keeping conversations.
+    troubles: Option<BoxFuture<'static, Option<String>>>,
 }
 
 impl Console {
     /// Lets the app think, and does what it says.
     fn happened(&mut self, event: Event, host: &mut impl Host) {
+        self.app.wall = jiff::Timestamp::now();
         let (effects, redraw) = self.app.update(event, Instant::now());
         self.pace.ask(redraw);
         for effect in effects {
@@ -263,7 +277,49 @@ impl Console {
                     self.act(Effect::Redraw, host);
                 }
             }
+            Effect::Keep(change) => {
+                if let Some(archive) = self.app.context.kept.as_ref() {
+                    archive.save(change);
+                }
+            }
+            Effect::Library(wanted) => self.fetch(wanted),
             Effect::Quit => self.leave = Some(ExitReason::Quit),
+        }
+    }
+
+    /// Asks for what is kept; the answer comes in as an event.
+    fn fetch(&mut self, wanted: Wanted) {
+        let Some(archive) = self.app.context.kept.as_ref() else {
+            return;
+        };
+        self.jobs.push(match wanted {
+            Wanted::List => archive.list(LISTED).map(Event::Listed).boxed(),
+            Wanted::Search(query) => archive
+                .search(query.clone(), LISTED)
+                .map(|found| Event::Found(query, found))
+                .boxed(),
+            Wanted::Open(id) => {
+                let opened = archive.load(id);
+                opened.map(|opened| Event::Opened(Box::new(opened))).boxed()
+            }
+            Wanted::Fork(id, at) => {
+                let opened = archive.load(id);
+                opened
+                    .map(move |opened| Event::Forked(at, Box::new(opened)))
+                    .boxed()
+            }
+            Wanted::Stamp => archive
+                .stamp()
+                .map(|stamp| Event::Stamped(stamp.unwrap_or_default()))
+                .boxed(),
+        });
+    }
+
+    /// Waits for the next trouble with keeping.
+    fn watch_keeping(&mut self) {
+        if let Some(archive) = self.app.context.kept.as_ref() {
+            let trouble = archive.trouble();
+            self.troubles = Some(trouble);
         }
     }
 

@@ -10,6 +10,7 @@ mod header;
 mod help;
 pub mod highlight;
 mod layout;
+mod library;
 pub mod markdown;
 mod metrics;
 mod palette;
@@ -81,6 +82,7 @@ impl Screen {
             }
             Some(Dialog::Choose(list)) => dialog::choose(frame, area, list, &self.look()),
             Some(Dialog::Palette(found)) => palette::draw(frame, area, found, &self.look()),
+            Some(Dialog::Library(list)) => library::draw(frame, area, list, &self.look()),
             Some(Dialog::Line(_)) | None => {}
         }
         if self.symbols.ascii {
