@@ -7,6 +7,8 @@ mod answer;
 mod archive;
 mod args;
 mod ask;
+#[cfg(all(feature = "console", feature = "gateway"))]
+mod attach;
 mod bench;
 mod check;
 mod config;
@@ -18,8 +20,13 @@ mod history;
 #[cfg(feature = "store")]
 mod keep;
 mod object;
+mod profile;
 mod question;
+#[cfg(feature = "gateway")]
+mod reach;
 mod report;
+#[cfg(feature = "gateway")]
+mod reload;
 mod run;
 #[cfg(feature = "gateway")]
 mod serve;
@@ -27,6 +34,8 @@ mod simulate;
 mod start;
 #[cfg(feature = "store")]
 mod stats;
+#[cfg(feature = "gateway")]
+mod status;
 mod style;
 mod table;
 mod telemetry;

@@ -62,6 +62,8 @@ pub struct Context {
     pub version: String,
     /// Folders in which theme files are looked for.
     pub theme_dirs: Vec<PathBuf>,
+    /// The name under which others are told of this console's commands, when it is not the usual one.
+    pub by: Option<String>,
     /// Where conversations are kept.
     pub kept: Kept,
 }

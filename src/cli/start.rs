@@ -8,7 +8,9 @@ use super::report::Failure;
 use super::telemetry::{Telemetry, Wanted};
 use crate::base::{Error, ErrorKind};
 use crate::config::{self, Config, Env, Found, Instance};
+use crate::deck::Deck;
 use crate::driver::{self, InstanceBuilder, InstanceSpec, LlmModelDriver};
+use crate::notify::Notifier;
 use crate::provider::{self, Http, LlmModelStrategy};
 
 /// How long servers may take to list their models when none are configured.
@@ -76,6 +78,54 @@ pub(super) fn strategies(
         .collect()
 }
 
+/// Puts a config in force in a driver that runs.
+///
+/// # Errors
+/// When it names no instance, or one cannot be set up; then nothing has changed.
+#[cfg(feature = "gateway")]
+pub(super) async fn apply(
+    mut config: Config,
+    driver: &LlmModelDriver,
+    env: &Env,
+) -> Result<String, Failure> {
+    let http = Http::from_env()?;
+    config::look_around(&mut config, env, &http).await?;
+    if matches!(config.found, Found::Embedded) {
+        let told = "no instance is configured any more";
+        return Err(Error::new(ErrorKind::Config, told).into());
+    }
+    let strategies = strategies(&config.instances, &http)?;
+    let unknown = config::fill_models(&mut config.instances, &strategies, PATIENCE).await;
+    for warning in config.warnings.iter().chain(&unknown) {
+        tracing::warn!("{warning}");
+    }
+    let settings = settings(&config, false, None);
+    let instances = config.instances.iter().zip(strategies);
+    let instances = instances.map(|(instance, strategy)| InstanceSpec {
+        settings: instance.pool.clone(),
+        strategy,
+    });
+    let applied = driver.apply(
+        settings,
+        config.routes.clone(),
+        instances.collect(),
+        "config",
+    )?;
+    driver.build_with(builder(&config, env, &http));
+    Ok(applied.to_string())
+}
+
+fn settings(config: &Config, trace: bool, seed: Option<u64>) -> driver::Settings {
+    driver::Settings {
+        pool: config.pool.clone(),
+        retry: config.retry.clone(),
+        monitor: config.monitor.clone(),
+        prices: config.prices.clone(),
+        trace,
+        seed,
+    }
+}
+
 fn drive(
     config: Config,
     strategies: Vec<Arc<dyn LlmModelStrategy>>,
@@ -84,14 +134,7 @@ fn drive(
     seed: Option<u64>,
 ) -> Result<Started, Failure> {
     let wanted = Wanted::of(env)?;
-    let settings = driver::Settings {
-        pool: config.pool.clone(),
-        retry: config.retry.clone(),
-        monitor: config.monitor.clone(),
-        prices: config.prices.clone(),
-        trace: wanted.traces(),
-        seed,
-    };
+    let settings = settings(&config, wanted.traces(), seed);
     let instances = config.instances.iter().zip(strategies);
     let instances = instances.map(|(instance, strategy)| InstanceSpec {
         settings: instance.pool.clone(),
@@ -99,7 +142,10 @@ fn drive(
     });
     let driver = LlmModelDriver::new(settings, config.routes.clone(), instances.collect())?;
     driver.build_with(builder(&config, env, http));
-    let telemetry = wanted.start(&driver, http)?;
+    let mut telemetry = wanted.start(&driver, http)?;
+    let key = config.notify_key.as_ref().map(|(key, _)| key.clone());
+    let deck = Deck::from(driver.clone());
+    telemetry.notifier = Notifier::start(&deck, &config.notify, key, http)?;
     tracing::info!(instances = config.instances.len(), from = %config.found, "started");
     Ok(Started {
         driver,

@@ -31,6 +31,11 @@ pub fn print(config: &Config) -> String {
     out.section("pool", &config.pool);
     out.section("retry", &config.retry);
     out.section("monitor", &config.monitor);
+    out.section("notify", &config.notify);
+    match &config.notify_key {
+        Some((_, source)) => out.key("notify", "key", &SECRET.into(), Some(&source.to_string())),
+        None => out.line("# key, key_env, key_file are not set"),
+    }
     if !config.prices.is_empty() {
         out.line("\n[prices]");
         for (model, price) in &config.prices {
@@ -117,7 +122,24 @@ impl Printer<'_> {
     fn routes(&mut self) {
         for route in &self.config.routes {
             self.line("\n[[routes]]");
-            self.fields(&format!("routes.{}", route.name), route);
+            let path = format!("routes.{}", route.name);
+            self.fields(&path, route);
+            #[cfg(feature = "gateway")]
+            self.parameters(&path, route.name.as_str());
+        }
+    }
+
+    #[cfg(feature = "gateway")]
+    fn parameters(&mut self, path: &str, name: &str) {
+        let routes = &self.config.gateway.routes;
+        let Some(route) = routes.iter().find(|route| route.name == name) else {
+            return;
+        };
+        for (key, map) in [
+            ("defaults", &route.defaults),
+            ("overrides", &route.overrides),
+        ] {
+            self.option(path, key, (!map.is_empty()).then_some(map));
         }
     }
 
@@ -198,6 +220,8 @@ impl Printer<'_> {
                 .config
                 .origins
                 .get(&dotted)
+                // Lists and tables are read as a whole: what is in them comes from where they do.
+                .or_else(|| self.config.origins.get(path))
                 .cloned()
                 .unwrap_or_default()
                 .to_string(),

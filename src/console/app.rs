@@ -39,6 +39,7 @@ use super::{Context, Persona};
 use crate::base::{
     AlertState, Board, Changed, ConversationId, DeckEvent, Error, Scope, Series,
 };
+use crate::deck::Line;
 pub(crate) use branch::{Editing, was_cut};
 pub(crate) use chat::is_worth_retrying;
 
@@ -76,6 +77,8 @@ pub(crate) struct App {
     pub(crate) show_reasoning: bool,
     /// Whether pool and metrics stand still.
     pub(crate) frozen: bool,
+    /// How the line to the pool stands.
+    pub(crate) line: Line,
     /// The time of the last event.
     pub(crate) now: Instant,
     /// The same by the wall clock.
@@ -89,6 +92,7 @@ pub(crate) struct App {
     /// Where things were drawn last.
     places: Places,
     mouse: bool,
+    bell: bool,
     quit_armed: Option<Instant>,
     history_turns: usize,
 }
@@ -169,10 +173,12 @@ impl App {
             zoomed: false,
             show_reasoning: false,
             frozen: false,
+            line: Line::default(),
             now,
             places: Places::default(),
             mouse: settings.mouse,
             quit_armed: None,
+            bell: settings.bell,
             history_turns: settings.history_turns,
         }
     }
@@ -206,7 +212,13 @@ impl App {
                 self.stream_ended(id);
                 (Vec::new(), Redraw::Soon)
             }
-            Event::Deck(event) => (Vec::new(), self.heard(&event)),
+            Event::Deck(event) => {
+                let rings = self.bell
+                    && matches!(&event, DeckEvent::Alerted { alert } if alert.state == AlertState::Firing);
+                let effects = rings.then_some(Effect::Bell);
+                (effects.into_iter().collect(), self.heard(&event))
+            }
+            Event::Line(line) => (Vec::new(), self.line(line)),
             Event::Board(board) => (Vec::new(), self.board(board)),
             Event::Series(series, minute) => (Vec::new(), self.series(*series, *minute)),
             Event::Commanded { result, undoing } => {
@@ -287,7 +299,11 @@ impl App {
             reply.asked + Duration::from_secs(whole_seconds + 1)
         });
         let store = self.looks_at_store_at();
-        [toast, running, store].into_iter().flatten().min()
+        let lost = self.lost_since().map(|since| {
+            let whole_seconds = self.now.duration_since(since).as_secs();
+            since + Duration::from_secs(whole_seconds + 1)
+        });
+        [toast, running, lost, store].into_iter().flatten().min()
     }
 
     /// Tells which figures the screen shows.
@@ -356,7 +372,7 @@ impl App {
 
     fn heard(&mut self, event: &DeckEvent) -> Redraw {
         match event {
-            DeckEvent::Commanded { what, by } if by != BY => {
+            DeckEvent::Commanded { what, by } if by != self.by() => {
                 self.say(format!("{what} (by {by})"), Tone::Note);
                 Redraw::Soon
             }
@@ -375,6 +391,28 @@ impl App {
             | DeckEvent::StateChanged { .. }
             | DeckEvent::News
             | DeckEvent::Missed { .. } => Redraw::No,
+        }
+    }
+
+    /// The name under which this console gives commands.
+    fn by(&self) -> &str {
+        self.context.by.as_deref().unwrap_or(BY)
+    }
+
+    fn line(&mut self, line: Line) -> Redraw {
+        let was_lost = self.lost_since().is_some();
+        self.line = line;
+        if was_lost && self.lost_since().is_none() {
+            self.say("the line is back", Tone::Done);
+        }
+        Redraw::Soon
+    }
+
+    /// Returns since when nothing was heard of the pool, if the line to it is lost.
+    pub(crate) fn lost_since(&self) -> Option<Instant> {
+        match &self.line {
+            Line::Up => None,
+            Line::Lost { since, .. } => Some(*since),
         }
     }
 
@@ -401,7 +439,8 @@ impl App {
         if self.quit_armed.is_some_and(|until| until <= self.now) {
             self.quit_armed = None;
         }
-        Redraw::soon_if(gone || self.chat.running().is_some())
+        let counts = self.chat.running().is_some() || self.lost_since().is_some();
+        Redraw::soon_if(gone || counts)
     }
 
     fn paste(&mut self, text: &str) -> Vec<Effect> {

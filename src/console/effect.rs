@@ -42,6 +42,8 @@ pub(crate) enum Effect {
     Edit(String),
     /// Take the mouse, or give it to the terminal.
     Mouse(bool),
+    /// Ring the terminal's bell.
+    Bell,
     /// Fetch figures at once: another scope or window was chosen.
     Figures,
     /// Draw the whole screen again.

@@ -59,6 +59,8 @@ pub(crate) trait Host {
     fn copy(&mut self, text: &str) -> Result<&'static str, Error>;
     /// Takes the mouse, or gives it to the terminal.
     fn mouse(&mut self, take: bool);
+    /// Rings the bell.
+    fn bell(&mut self);
     /// Stops the program until the shell goes on with it.
     fn suspend(&mut self) -> io::Result<()>;
     /// Hands the terminal to an editor with a text in it; what was written comes back.
@@ -263,6 +265,7 @@ impl Console {
             }
             Effect::Edit(_) => {}
             Effect::Mouse(take) => host.mouse(take),
+            Effect::Bell => host.bell(),
             Effect::Figures => self.refresh.figures_now(Instant::now()),
             Effect::Redraw => {
                 self.clear = true;
@@ -380,7 +383,12 @@ impl Console {
         more: &mut broadcast::Receiver<DeckEvent>,
         host: &mut impl Host,
     ) -> bool {
-        self.refresh.heard(Instant::now());
+        let now = Instant::now();
+        self.refresh.heard(now);
+        if matches!(event, Ok(DeckEvent::News)) {
+            // What was asked for has come, no oftener than it was asked for.
+            self.refresh.news(now);
+        }
         let mut next = Some(event);
         for _ in 0..AT_ONCE {
             match next {
@@ -400,6 +408,10 @@ impl Console {
     fn on_time(&mut self, host: &mut impl Host) {
         let now = Instant::now();
         if self.refresh.board_is_due(now) {
+            let line = self.deck.line();
+            if line != self.app.line {
+                self.happened(Event::Line(line), host);
+            }
             let board = Event::Board(self.deck.board());
             self.happened(board, host);
             self.refresh.board_read(now, self.app.pool.counts_down());

@@ -21,6 +21,8 @@ pub struct Settings {
     pub history_turns: usize,
     /// Whether terminals that can are asked to report keys exactly (Shift-Enter).
     pub keyboard_enhancement: bool,
+    /// Whether the terminal's bell rings when an alert fires.
+    pub bell: bool,
     /// The language of the interface.
     pub lang: LangChoice,
     /// Keys by context and action, laid over the usual ones.
@@ -36,6 +38,7 @@ impl Default for Settings {
             frames_per_second: 12,
             history_turns: 30,
             keyboard_enhancement: true,
+            bell: false,
             lang: LangChoice::Auto,
             keys: KeySettings::new(),
         }

@@ -9,6 +9,7 @@ mod host;
 mod keyboard;
 mod modes;
 mod output;
+mod paint;
 mod quiet;
 mod watch;
 

@@ -19,14 +19,14 @@ const SIZE: PtySize = PtySize {
 const PATIENCE: Duration = Duration::from_secs(30);
 
 /// The program, its terminal, and all that it has written.
-struct Console {
+pub(crate) struct Console {
     pair: PtyPair,
     child: Box<dyn Child + Send + Sync>,
     keyboard: Box<dyn Write + Send>,
     written: Arc<Mutex<Vec<u8>>>,
     /// The line discipline before the program took the terminal.
     before: String,
-    _home: tempfile::TempDir,
+    _home: Option<tempfile::TempDir>,
 }
 
 fn line_discipline(pair: &PtyPair) -> String {
@@ -34,16 +34,44 @@ fn line_discipline(pair: &PtyPair) -> String {
 }
 
 impl Console {
-    fn start(arguments: &[&str]) -> Self {
+    pub(crate) fn start(arguments: &[&str]) -> Self {
+        Self::run(env!("CARGO_BIN_EXE_llmdeck"), arguments)
+    }
+
+    /// Runs a program in a terminal of its own.
+    pub(crate) fn run(program: &str, arguments: &[&str]) -> Self {
         let home = tempfile::tempdir().unwrap();
+        let mut console = Self::run_in(program, home.path(), arguments, &[]);
+        console._home = Some(home);
+        console
+    }
+
+    /// Starts it in a home that others use too, with more in its environment.
+    pub(crate) fn start_in(
+        home: &std::path::Path,
+        arguments: &[&str],
+        variables: &[(&str, &str)],
+    ) -> Self {
+        Self::run_in(env!("CARGO_BIN_EXE_llmdeck"), home, arguments, variables)
+    }
+
+    fn run_in(
+        program: &str,
+        home: &std::path::Path,
+        arguments: &[&str],
+        variables: &[(&str, &str)],
+    ) -> Self {
         let pair = native_pty_system().openpty(SIZE).unwrap();
-        let mut command = CommandBuilder::new(env!("CARGO_BIN_EXE_llmdeck"));
+        let mut command = CommandBuilder::new(program);
         command.args(arguments);
         command.env_clear();
         command.env("TERM", "xterm-256color");
         command.env("COLORTERM", "truecolor");
-        command.env("HOME", home.path());
-        command.cwd(home.path());
+        command.env("HOME", home);
+        for (name, value) in variables {
+            command.env(name, value);
+        }
+        command.cwd(home);
         let before = line_discipline(&pair);
         let child = pair.slave.spawn_command(command).unwrap();
         let mut output = pair.master.try_clone_reader().unwrap();
@@ -62,28 +90,28 @@ impl Console {
             keyboard,
             written,
             before,
-            _home: home,
+            _home: None,
         }
     }
 
     /// Presses keys, as bytes of a terminal.
-    fn press(&mut self, keys: &str) {
+    pub(crate) fn press(&mut self, keys: &str) {
         self.keyboard.write_all(keys.as_bytes()).unwrap();
         self.keyboard.flush().unwrap();
     }
 
-    fn terminal(&self) -> vt100::Parser {
+    pub(crate) fn terminal(&self) -> vt100::Parser {
         let mut terminal = vt100::Parser::new(SIZE.rows, SIZE.cols, 0);
         terminal.process(&self.written.lock());
         terminal
     }
 
-    fn screen(&self) -> String {
+    pub(crate) fn screen(&self) -> String {
         self.terminal().screen().contents()
     }
 
     /// Waits until something is on the screen.
-    fn until(&self, what: &str, is_so: impl Fn(&str) -> bool) {
+    pub(crate) fn until(&self, what: &str, is_so: impl Fn(&str) -> bool) {
         let begun = Instant::now();
         loop {
             let screen = self.screen();
@@ -95,11 +123,21 @@ impl Console {
         }
     }
 
-    fn until_shown(&self, text: &str) {
+    pub(crate) fn until_shown(&self, text: &str) {
         self.until(text, |screen| screen.contains(text));
     }
 
-    fn ended(&mut self) -> ExitStatus {
+    pub(crate) fn has_ended(&mut self) -> bool {
+        self.child.try_wait().unwrap().is_some()
+    }
+
+    /// Gives the terminal another size.
+    pub(crate) fn resize(&self, cols: u16, rows: u16) {
+        let size = PtySize { rows, cols, ..SIZE };
+        self.pair.master.resize(size).unwrap();
+    }
+
+    pub(crate) fn ended(&mut self) -> ExitStatus {
         let begun = Instant::now();
         loop {
             if let Some(status) = self.child.try_wait().unwrap() {
@@ -111,14 +149,14 @@ impl Console {
     }
 
     #[cfg(unix)]
-    fn signal(&self, signal: rustix::process::Signal) {
+    pub(crate) fn signal(&self, signal: rustix::process::Signal) {
         let pid = i32::try_from(self.child.process_id().unwrap()).unwrap();
         let pid = rustix::process::Pid::from_raw(pid).unwrap();
         rustix::process::kill_process(pid, signal).unwrap();
     }
 
     /// Sees to it that every mode is off, the cursor is shown and the line discipline is back.
-    fn assert_restored(&self) {
+    pub(crate) fn assert_restored(&self) {
         let begun = Instant::now();
         // The last bytes may be on their way.
         while self.terminal().screen().alternate_screen() && begun.elapsed() < PATIENCE {

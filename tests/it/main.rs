@@ -5,9 +5,13 @@
     reason = "in a test a failure is a panic; clippy knows the test functions, not their helpers"
 )]
 
+#[cfg(unix)]
+mod attach;
 mod cli;
 mod config;
 mod console_pty;
+#[cfg(unix)]
+mod console_pty_ends;
 mod driver;
 mod faults;
 #[cfg(feature = "store")]

@@ -53,6 +53,10 @@ impl Host for RealHost {
         self.send(if take { MOUSE_ON } else { MOUSE_OFF });
     }
 
+    fn bell(&mut self) {
+        self.send("\x07");
+    }
+
     fn suspend(&mut self) -> io::Result<()> {
         /// The stop takes hold a moment after the signal was sent.
         const UNTIL_STOPPED: Duration = Duration::from_millis(20);

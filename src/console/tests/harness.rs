@@ -246,6 +246,7 @@ struct Outside {
     copied: Vec<String>,
     mouse: Option<bool>,
     suspended: usize,
+    rung: usize,
     resumed: usize,
     busy: bool,
     editor: Option<Result<String, Error>>,
@@ -285,6 +286,9 @@ impl Seen {
     pub(super) fn mouse_taken(&self) -> Option<bool> {
         self.0.lock().mouse
     }
+    pub(super) fn rung(&self) -> usize {
+        self.0.lock().rung
+    }
     pub(super) fn suspended(&self) -> usize {
         self.0.lock().suspended
     }
@@ -311,6 +315,9 @@ impl Host for Seen {
     }
     fn mouse(&mut self, take: bool) {
         self.0.lock().mouse = Some(take);
+    }
+    fn bell(&mut self) {
+        self.0.lock().rung += 1;
     }
     fn suspend(&mut self) -> io::Result<()> {
         self.0.lock().suspended += 1;

@@ -61,6 +61,11 @@ fn width(parts: &[Part]) -> usize {
 
 /// What has to be said in words, at the right.
 fn notice(app: &App, look: &Look<'_>) -> Vec<Span<'static>> {
+    if let Some(since) = app.lost_since() {
+        let ago = app.now.duration_since(since).as_secs();
+        let lost = format!(" lost {ago} s ago, trying again ");
+        return vec![look.span(lost, Role::Alert)];
+    }
     if app.frozen {
         return vec![look.span(" frozen ", Role::Alert)];
     }
