@@ -29,8 +29,11 @@ mod words;
 
 use std::panic::AssertUnwindSafe;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use futures_util::FutureExt;
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
 use ratatui::crossterm::event::EventStream;
 use tokio::time::Instant;
 
@@ -44,7 +47,7 @@ use self::term_env::{Depth, TermEnv};
 use self::terminal::ask::{self, Background};
 use self::theme::Theme;
 use self::view::Screen;
-use crate::base::Error;
+use crate::base::{Error, LogSource};
 use crate::deck::Deck;
 
 /// What the console is told by whoever starts it.
@@ -60,6 +63,10 @@ pub struct Context {
     pub version: String,
     /// Folders in which theme files are looked for.
     pub theme_dirs: Vec<PathBuf>,
+    /// The last lines of the log, when there is one.
+    pub log: Option<Arc<dyn LogSource>>,
+    /// A time of the wall clock and its zone, for a screen that must not depend on the system's.
+    pub clock: Option<(Timestamp, TimeZone)>,
 }
 
 /// A role that the model plays.
@@ -111,10 +118,12 @@ pub async fn start(deck: Deck, settings: Settings, context: Context) -> Result<E
         theme = Theme::choose_in(settings.theme.as_deref(), &context.theme_dirs, &env)?;
     }
     words::speak(settings.lang.resolve(|name| std::env::var(name).ok()));
+    let log = context.log.clone();
     let face = Face {
         app: App::new(&settings, context, deck.board(), Instant::now()),
         screen: Screen::new(theme, settings.ascii),
         frames_per_second: settings.frames_per_second,
+        log,
     };
     let run = run::run(
         &mut session.terminal,

@@ -1,6 +1,7 @@
 //! The console as a command: logs to a file while it owns the terminal, and what it could not say is said afterwards.
 
 use std::io::Write;
+use std::sync::Arc;
 
 use super::args::DemoArgs;
 use super::embedded::background_load;
@@ -11,7 +12,7 @@ use crate::base::Error;
 use crate::config::{Config, Env, Found, Persona};
 use crate::console::{self, Context, ExitReason};
 use crate::deck::Deck;
-use crate::logging;
+use crate::logging::{self, Ring};
 use crate::provider::Http;
 
 /// Questions per second in the background when nothing is configured.
@@ -28,11 +29,15 @@ pub(super) async fn open(
     err: &mut dyn Write,
     style: Style,
 ) -> Result<(), Failure> {
-    let (log, no_log) = match logging::to_file(&config.log, env.state_dir().as_deref()) {
-        Ok(guard) => (Some(guard), None),
+    let (log, lines, no_log) = match logging::to_file(&config.log, env.state_dir().as_deref()) {
+        Ok(guard) => {
+            let ring = guard.ring();
+            (Some(guard), ring, None)
+        }
         // A folder that somebody chose must work; without the usual one the console works all the same.
         Err(error) if config.log.dir.is_empty() => {
-            (None, Some(format!("nothing is logged: {error}")))
+            let ring = logging::to_memory(&config.log)?;
+            (None, ring, Some(format!("no log file is written: {error}")))
         }
         Err(error) => return Err(error.into()),
     };
@@ -45,7 +50,7 @@ pub(super) async fn open(
         tracing::warn!("{warning}");
     }
     afterwards.extend(no_log);
-    let ended = run(started, demo, env).await;
+    let ended = run(started, demo, lines, env).await;
     if let Some(dropped) = log
         .map(|guard| guard.dropped_lines())
         .filter(|dropped| *dropped > 0)
@@ -62,7 +67,7 @@ pub(super) async fn open(
     }
 }
 
-async fn run(started: Started, demo: Option<DemoArgs>, env: &Env) -> Result<ExitReason, Error> {
+async fn run(started: Started, demo: Option<DemoArgs>, lines: Arc<Ring>, env: &Env) -> Result<ExitReason, Error> {
     let Started {
         driver,
         config,
@@ -73,7 +78,8 @@ async fn run(started: Started, demo: Option<DemoArgs>, env: &Env) -> Result<Exit
     let load = embedded
         .is_some()
         .then(|| background_load(deck.clone(), rate, seed));
-    let context = context(&config, demo.is_some(), env);
+    let mut context = context(&config, demo.is_some(), env);
+    context.log = Some(lines);
     let ended = console::start(deck, config.console, context).await;
     drop(load);
     drop(embedded);
@@ -97,6 +103,7 @@ fn context(config: &Config, is_demo: bool, env: &Env) -> Context {
         personas: config.personas.iter().map(persona).collect(),
         version: env!("CARGO_PKG_VERSION").to_owned(),
         theme_dirs: env.theme_dirs(),
+        ..Context::default()
     }
 }
 

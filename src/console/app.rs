@@ -2,7 +2,9 @@
 
 mod chat;
 mod keys;
+mod moment;
 mod mouse;
+mod pages;
 mod palette;
 mod pool;
 
@@ -19,17 +21,29 @@ use super::event::Event;
 use super::keymap::{self, Keymap};
 use super::settings::Settings;
 use super::state::chat::Chat;
+use super::state::clock::Clock;
 use super::state::dialog::Dialog;
+use super::state::errors::Errors;
 use super::state::focus::{Focus, Pane};
+use super::state::log::Log;
 use super::state::metrics::Metrics;
+use super::state::moment::{Frozen, History};
 use super::state::pool::Pool;
+use super::state::requests::Requests;
 use super::state::scroll::Scroll;
 use super::state::toast::{Toast, Tone};
-use crate::base::{AlertState, Board, Changed, DeckEvent, Error, Scope, Series};
+use crate::base::{AlertState, Board, Changed, DeckEvent, Error, Scope};
 pub(crate) use chat::is_worth_retrying;
 
 /// The name under which the console gives commands.
 pub(crate) const BY: &str = "console";
+
+/// The window of the header's figures.
+const MINUTE: Duration = Duration::from_secs(60);
+/// In how many buckets they are asked for.
+const MINUTE_BUCKETS: usize = 12;
+/// How often requests that ended are added to the list: each time rewrites all of it.
+const REQUESTS_EVERY: Duration = Duration::from_secs(1);
 
 /// How long a second Ctrl-C counts as one.
 const ARMED: Duration = Duration::from_millis(1500);
@@ -50,10 +64,27 @@ pub(crate) struct App {
     pub(crate) zoomed: bool,
     /// Whether the reasoning of answers is shown in full.
     pub(crate) show_reasoning: bool,
-    /// Whether pool and metrics stand still.
-    pub(crate) frozen: bool,
+    pub(crate) requests: Requests,
+    pub(crate) errors: Errors,
+    pub(crate) log: Log,
+    /// The moment that all panes show, while they stand still.
+    pub(crate) frozen: Option<Frozen>,
+    /// The wall clock.
+    pub(crate) clock: Clock,
+    /// Whether a page's filter is being typed.
+    pub(crate) filtering: bool,
+    /// The first line of the details that is shown.
+    pub(crate) detail_top: usize,
     /// The time of the last event.
     pub(crate) now: Instant,
+    /// The newest board, whatever is shown.
+    live: Arc<Board>,
+    history: History,
+    /// Whether figures were asked for while everything stands still.
+    figures_wanted: bool,
+    /// Up to when requests are shown, and when the next ones are.
+    requests_until: Instant,
+    requests_due: Option<Instant>,
     /// Where things were drawn last.
     places: Places,
     mouse: bool,
@@ -74,6 +105,9 @@ pub(crate) struct Places {
     pub(crate) pool_rows: Rect,
     /// The index of the instance in the first of these rows.
     pub(crate) pool_first: usize,
+    /// The rows of a page's list, and the index of what stands in the first of them.
+    pub(crate) list_rows: Rect,
+    pub(crate) list_first: usize,
 }
 
 /// What a drawing found out.
@@ -85,6 +119,8 @@ pub(crate) struct Drawn {
     pub(crate) scroll: Scroll,
     /// How far down the help can be scrolled, as it was drawn.
     pub(crate) help_top: usize,
+    /// How far down the details can be scrolled, as they were drawn.
+    pub(crate) detail_top: usize,
     /// How many columns a graph has.
     pub(crate) columns: usize,
 }
@@ -95,6 +131,9 @@ pub(crate) struct Figures {
     pub(crate) scope: Scope,
     pub(crate) window: Duration,
     pub(crate) buckets: usize,
+    /// The same for the header's figures.
+    pub(crate) minute: Duration,
+    pub(crate) minute_buckets: usize,
 }
 
 impl App {
@@ -106,7 +145,8 @@ impl App {
         now: Instant,
     ) -> Self {
         let mut pool = Pool::default();
-        pool.show(board);
+        pool.show(Arc::clone(&board));
+        let clock = Clock::new(context.clock.clone(), now);
         Self {
             chat: Chat::default(),
             composer: Composer::new(),
@@ -120,7 +160,18 @@ impl App {
             context,
             zoomed: false,
             show_reasoning: false,
-            frozen: false,
+            requests: Requests::default(),
+            errors: Errors::default(),
+            log: Log::default(),
+            frozen: None,
+            clock,
+            filtering: false,
+            detail_top: 0,
+            live: board,
+            history: History::default(),
+            figures_wanted: false,
+            requests_until: now,
+            requests_due: None,
             now,
             places: Places::default(),
             mouse: settings.mouse,
@@ -132,8 +183,23 @@ impl App {
     /// Takes in what happened; tells what is to be done and whether the picture is another one now.
     pub(crate) fn update(&mut self, event: Event, now: Instant) -> (Vec<Effect>, Redraw) {
         self.now = now;
+        let before = self.focus;
+        let (mut effects, redraw) = self.take(event);
+        if self.focus != before {
+            effects.extend(self.entered());
+        }
+        if effects.contains(&Effect::Figures) {
+            self.figures_wanted = true;
+        }
+        (effects, redraw)
+    }
+
+    fn take(&mut self, event: Event) -> (Vec<Effect>, Redraw) {
         match event {
-            Event::Key(key) => (self.key(key), Redraw::Now),
+            Event::Key(key) => {
+                self.requests_until = self.now;
+                (self.key(key), Redraw::Now)
+            }
             Event::Paste(text) => {
                 self.paste(&text);
                 (Vec::new(), Redraw::Now)
@@ -148,6 +214,9 @@ impl App {
             Event::Deck(event) => (Vec::new(), self.heard(&event)),
             Event::Board(board) => (Vec::new(), self.board(board)),
             Event::Series(series, minute) => (Vec::new(), self.series(*series, *minute)),
+            Event::Failures(failures) => (Vec::new(), self.failures(*failures)),
+            Event::Requests(samples) => (Vec::new(), self.fill_requests(samples)),
+            Event::Log(lines) => (Vec::new(), self.log_lines(lines)),
             Event::Commanded { result, undoing } => {
                 self.commanded(result, undoing);
                 (Vec::new(), Redraw::Now)
@@ -169,6 +238,7 @@ impl App {
         self.places = drawn.places;
         self.chat.scroll = drawn.scroll;
         self.metrics.columns = drawn.columns;
+        self.detail_top = drawn.detail_top;
         if let Some(Dialog::Help { top }) = &mut self.dialog {
             *top = drawn.help_top;
         }
@@ -181,15 +251,24 @@ impl App {
             let whole_seconds = reply.elapsed(self.now).as_secs();
             reply.asked + Duration::from_secs(whole_seconds + 1)
         });
-        [toast, running].into_iter().flatten().min()
+        let requests = self.requests_due;
+        [toast, running, requests].into_iter().flatten().min()
     }
 
     /// Tells which figures the screen shows.
     pub(crate) fn figures(&self) -> Figures {
+        let age = self.age();
+        let window = self.metrics.window();
+        let more = |buckets: usize, window: Duration| {
+            let step = window.as_secs_f64() / buckets.max(1) as f64;
+            buckets + (age.as_secs_f64() / step).ceil() as usize
+        };
         Figures {
             scope: self.metrics.scope.clone(),
-            window: self.metrics.window(),
-            buckets: self.metrics.buckets(),
+            buckets: more(self.metrics.buckets(), window),
+            window: window + age,
+            minute: MINUTE + age,
+            minute_buckets: more(MINUTE_BUCKETS, MINUTE),
         }
     }
 
@@ -200,6 +279,7 @@ impl App {
             Some(Dialog::Confirm(_)) => keymap::Context::Confirm,
             Some(Dialog::Choose(_)) => keymap::Context::Choose,
             Some(Dialog::Palette(_)) => keymap::Context::Palette,
+            None if self.filtering => keymap::Context::Filter,
             None => self.focus_context(),
         }
     }
@@ -211,6 +291,9 @@ impl App {
             Focus::Transcript => keymap::Context::Transcript,
             Focus::Pool => keymap::Context::Pool,
             Focus::Metrics => keymap::Context::Metrics,
+            Focus::Requests => keymap::Context::Requests,
+            Focus::Errors => keymap::Context::Errors,
+            Focus::Log => keymap::Context::Log,
         }
     }
 
@@ -220,21 +303,6 @@ impl App {
 
     fn say_error(&mut self, error: &Error) {
         self.say(format!("{error}; {}", error.hint()), Tone::Failed);
-    }
-
-    fn board(&mut self, board: Arc<Board>) -> Redraw {
-        let shown = !self.frozen && self.pool.show(board);
-        Redraw::soon_if(shown)
-    }
-
-    fn series(&mut self, series: Series, minute: Series) -> Redraw {
-        if self.frozen {
-            return Redraw::No;
-        }
-        let changed = self.metrics.series != series || self.metrics.minute != minute;
-        self.metrics.series = series;
-        self.metrics.minute = minute;
-        Redraw::soon_if(changed)
     }
 
     fn heard(&mut self, event: &DeckEvent) -> Redraw {
@@ -251,12 +319,25 @@ impl App {
                 self.say(format!("{word}: {}: {}", alert.rule, alert.message), tone);
                 Redraw::Soon
             }
+            DeckEvent::RequestStarted { id } => {
+                self.requests.began(*id);
+                Redraw::No
+            }
+            DeckEvent::RequestEnded { sample } => {
+                self.requests.ended(sample, self.now);
+                if self.focus == Focus::Requests && self.frozen.is_none() {
+                    let next = self.requests_until + REQUESTS_EVERY;
+                    self.requests_due.get_or_insert(next.max(self.now));
+                }
+                Redraw::No
+            }
+            DeckEvent::Missed { .. } => {
+                self.requests.missed();
+                Redraw::No
+            }
             DeckEvent::Commanded { .. }
-            | DeckEvent::RequestStarted { .. }
             | DeckEvent::AttemptEnded { .. }
-            | DeckEvent::RequestEnded { .. }
-            | DeckEvent::StateChanged { .. }
-            | DeckEvent::Missed { .. } => Redraw::No,
+            | DeckEvent::StateChanged { .. } => Redraw::No,
         }
     }
 
@@ -283,12 +364,21 @@ impl App {
         if self.quit_armed.is_some_and(|until| until <= self.now) {
             self.quit_armed = None;
         }
-        Redraw::soon_if(gone || self.chat.running().is_some())
+        let more_requests = self.requests_due.is_some_and(|due| due <= self.now);
+        if more_requests {
+            self.requests_due = None;
+            self.requests_until = self.now;
+        }
+        Redraw::soon_if(gone || more_requests || self.chat.running().is_some())
     }
 
     fn paste(&mut self, text: &str) {
         if let Some(Dialog::Palette(palette)) = &mut self.dialog {
             palette.push(text.lines().next().unwrap_or_default());
+            return;
+        }
+        if self.filtering {
+            self.paste_into_filter(text);
             return;
         }
         if self.dialog.is_none() {

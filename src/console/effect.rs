@@ -23,6 +23,10 @@ pub(crate) enum Effect {
     Mouse(bool),
     /// Fetch figures at once: another scope or window was chosen.
     Figures,
+    /// Fetch the requests that ended before.
+    Requests,
+    /// Fetch what is new in the log.
+    Log,
     /// Draw the whole screen again.
     Redraw,
     /// Suspend the program.

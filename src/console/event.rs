@@ -5,7 +5,9 @@ use std::sync::Arc;
 use ratatui::crossterm::event::{KeyEvent, MouseEvent};
 
 use super::state::reply::ReplyId;
-use crate::base::{Board, Changed, Chunk, DeckEvent, Error, Series};
+use crate::base::{
+    Board, Changed, Chunk, DeckEvent, Error, Failures, LogLine, Sample, Series,
+};
 
 /// Something that happened.
 #[derive(Clone, Debug)]
@@ -28,6 +30,12 @@ pub(crate) enum Event {
     Board(Arc<Board>),
     /// New figures: of the pane, and of the last minute for the header.
     Series(Box<Series>, Box<Series>),
+    /// What went wrong, as the deck remembers it.
+    Failures(Box<Failures>),
+    /// Requests that ended before, newest first.
+    Requests(Vec<Arc<Sample>>),
+    /// New lines of the log, oldest first.
+    Log(Vec<Arc<LogLine>>),
     /// A command was carried out, or not.
     Commanded {
         /// What became of it.

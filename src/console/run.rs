@@ -9,6 +9,7 @@
 //! ```
 //! Nothing here blocks, and when nothing happens nothing wakes it.
 
+mod feed;
 mod pace;
 mod refresh;
 mod streams;
@@ -16,6 +17,7 @@ mod streams;
 use std::future::poll_fn;
 use std::io;
 use std::pin::pin;
+use std::sync::Arc;
 use std::task::Poll;
 
 use futures_util::future::BoxFuture;
@@ -28,6 +30,7 @@ use tokio::sync::broadcast::error::RecvError;
 use tokio::sync::{broadcast, mpsc};
 use tokio::time::{Instant, sleep_until};
 
+use self::feed::Feed;
 use self::pace::Pace;
 use self::refresh::Refresh;
 use self::streams::Streams;
@@ -35,8 +38,10 @@ use super::ExitReason;
 use super::app::{App, BY, Redraw};
 use super::effect::Effect;
 use super::event::Event;
+use super::state::errors::MOST as MOST_FAILURES;
+use super::state::requests::MOST as MOST_REQUESTS;
 use super::view::{Screen, highlight};
-use crate::base::{DeckEvent, Error, ErrorKind, Scope};
+use crate::base::{DeckEvent, Error, ErrorKind, LogSource, Scope};
 use crate::deck::Deck;
 
 /// The most pieces taken from one source before the others get their turn.
@@ -48,6 +53,8 @@ pub(crate) struct Face {
     pub(crate) screen: Screen,
     /// The most frames in a second while something streams.
     pub(crate) frames_per_second: u32,
+    /// The last lines of the log, when there is one.
+    pub(crate) log: Option<Arc<dyn LogSource>>,
 }
 
 /// What lies outside the picture: the clipboard, the mouse, the shell.
@@ -105,6 +112,7 @@ where
         refresh: Refresh::new(now),
         clear: false,
         leave: None,
+        log: face.log.map(|source| Feed::new(source, now)),
     };
     console.draw(terminal)?;
     loop {
@@ -136,6 +144,7 @@ where
                 deck_speaks = console.heard(event, &mut heard, host).await;
             }
             () = highlight::changed() => console.happened(Event::Colours, host),
+            () = Feed::changed(&mut console.log), if console.app.wants_log() => {}
             () = host.ready(), if drawing_waits => {}
             () = sleep_until(wake.unwrap_or(now)), if wake.is_some() => {}
         }
@@ -173,6 +182,8 @@ struct Console {
     /// Whether the screen must be wiped before the next frame.
     clear: bool,
     leave: Option<ExitReason>,
+    /// Where log lines come from.
+    log: Option<Feed>,
 }
 
 impl Console {
@@ -202,6 +213,11 @@ impl Console {
             }
             Effect::Mouse(take) => host.mouse(take),
             Effect::Figures => self.refresh.figures_now(Instant::now()),
+            Effect::Requests => {
+                let samples = self.deck.requests(MOST_REQUESTS);
+                self.happened(Event::Requests(samples), host);
+            }
+            Effect::Log => self.read_log(host),
             Effect::Redraw => {
                 self.clear = true;
                 self.pace.ask(Redraw::Now);
@@ -288,9 +304,25 @@ impl Console {
         if self.refresh.figures_are_due(now) {
             let figures = self.figures();
             self.happened(figures, host);
+            if self.app.wants_failures() {
+                let failures = self.deck.failures(MOST_FAILURES);
+                self.happened(Event::Failures(Box::new(failures)), host);
+            }
+        }
+        if self.log.as_mut().is_some_and(|log| log.is_due(now)) {
+            self.read_log(host);
         }
         if self.app.deadline().is_some_and(|deadline| deadline <= now) {
             self.happened(Event::Time, host);
+        }
+    }
+
+    /// Reads what is new in the log.
+    fn read_log(&mut self, host: &mut impl Host) {
+        let Some(log) = &mut self.log else { return };
+        let lines = log.read(self.app.log.read_to(), Instant::now());
+        if !lines.is_empty() {
+            self.happened(Event::Log(lines), host);
         }
     }
 
@@ -302,7 +334,7 @@ impl Console {
             .series(&wanted.scope, wanted.window, wanted.buckets);
         let minute = self
             .deck
-            .series(&Scope::All, refresh::MINUTE, refresh::MINUTE_BUCKETS);
+            .series(&Scope::All, wanted.minute, wanted.minute_buckets);
         self.refresh
             .figures_read(Instant::now(), series.step, self.app.metrics.moves());
         Event::Series(Box::new(series), Box::new(minute))
@@ -314,6 +346,7 @@ impl Console {
             self.pace.deadline().filter(|_| !drawing_waits),
             self.refresh.deadline(),
             self.app.deadline(),
+            self.log.as_ref().and_then(Feed::deadline),
         ]
         .into_iter()
         .flatten()

@@ -5,6 +5,8 @@ mod fake;
 mod harness;
 mod life;
 mod metrics;
+mod moment;
+mod pages;
 mod palette;
 mod pool;
 mod screens;

@@ -23,6 +23,10 @@ impl App {
             None => {
                 self.quit_armed = None;
                 self.type_into_palette(key);
+                if self.filtering {
+                    self.type_into_filter(key);
+                    return Vec::new();
+                }
                 if self.dialog.is_none() && self.focus == Focus::Prompt {
                     self.composer.input(&key);
                 }
@@ -34,6 +38,10 @@ impl App {
     pub(super) fn act(&mut self, action: Action, key: KeyEvent) -> Vec<Effect> {
         if self.dialog.is_some() {
             return self.act_in_dialog(action);
+        }
+        if self.filtering {
+            self.act_in_filter(action);
+            return Vec::new();
         }
         match action {
             Action::Interrupt => return self.interrupt(),
@@ -54,9 +62,29 @@ impl App {
             Action::FocusChat | Action::Write => self.focus = Focus::Prompt,
             Action::FocusPool => self.focus = Focus::Pool,
             Action::FocusMetrics => self.focus = Focus::Metrics,
+            Action::FocusRequests => self.focus = Focus::Requests,
+            Action::FocusErrors => self.focus = Focus::Errors,
+            Action::FocusLog => self.focus = Focus::Log,
+            Action::Earlier => return self.look(-5),
+            Action::Later => return self.look(5),
+            Action::MuchEarlier => return self.look(-60),
+            Action::MuchLater => return self.look(60),
+            Action::Details => return self.toggle_details(),
+            Action::Filter => self.filtering = true,
+            Action::DetailUp => self.scroll_details(-1),
+            Action::DetailDown => self.scroll_details(1),
+            Action::LogMore => {
+                self.log.widen(1);
+            }
+            Action::LogLess => {
+                self.log.widen(-1);
+            }
+            Action::Copy if self.focus.pane().is_page() => return self.copy_from_page(),
+            Action::PageUp if self.focus.pane().is_page() => self.page(false),
+            Action::PageDown if self.focus.pane().is_page() => self.page(true),
             Action::Zoom => self.zoomed = !self.zoomed,
             Action::Mouse => return self.toggle_mouse(),
-            Action::Freeze => self.toggle_freeze(),
+            Action::Freeze => return self.toggle_freeze(),
             Action::Send => return self.send(),
             Action::Newline => self.composer.newline(),
             Action::Reasoning => self.show_reasoning = !self.show_reasoning,
@@ -124,6 +152,9 @@ impl App {
     fn back(&mut self) -> Vec<Effect> {
         if let Some(effects) = self.stop() {
             return effects;
+        }
+        if self.leave_page_step() {
+            return Vec::new();
         }
         if self.zoomed && self.focus != Focus::Prompt {
             self.zoomed = false;
@@ -222,6 +253,7 @@ impl App {
                 self.chat.scroll.push(Move::Lines(by));
             }
             Focus::Pool => self.pool.step(by),
+            Focus::Requests | Focus::Errors | Focus::Log => self.step_page(by),
         }
     }
 
@@ -232,6 +264,7 @@ impl App {
                 self.chat.scroll.push(wish);
             }
             Focus::Pool => self.pool.select(if bottom { usize::MAX } else { 0 }),
+            Focus::Requests | Focus::Errors | Focus::Log => self.page_end(bottom),
         }
     }
 
@@ -244,15 +277,5 @@ impl App {
         };
         self.say(text, Tone::Note);
         vec![Effect::Mouse(self.mouse)]
-    }
-
-    fn toggle_freeze(&mut self) {
-        self.frozen = !self.frozen;
-        let text = if self.frozen {
-            "pool and metrics stand still; data is collected meanwhile"
-        } else {
-            "pool and metrics go on"
-        };
-        self.say(text, Tone::Note);
     }
 }

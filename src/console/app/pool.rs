@@ -170,7 +170,12 @@ impl App {
     }
 
     fn selected(&mut self) -> Option<InstanceView> {
-        let selected = self.pool.selected().cloned();
+        let name = self.pool.selected().map(|instance| instance.name.clone());
+        // What is done is done to the pool as it is, whatever moment is shown.
+        let selected = match &name {
+            Some(name) if self.frozen.is_some() => self.live.instance(name).cloned(),
+            Some(_) | None => self.pool.selected().cloned(),
+        };
         if selected.is_none() {
             self.say("the pool has no instances", Tone::Note);
             self.focus = Focus::Pool;

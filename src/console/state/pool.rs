@@ -15,6 +15,8 @@ pub(crate) struct Pool {
     /// The selected instance, by name, so that it stays selected whatever moves.
     selected: Option<InstanceName>,
     undo: Vec<Command>,
+    /// Whether the selected one is shown in full.
+    pub(crate) open: bool,
 }
 
 impl Pool {

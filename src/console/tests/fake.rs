@@ -28,6 +28,7 @@ struct Shared {
     asked: Mutex<VecDeque<Asked>>,
     commands: Mutex<Vec<Command>>,
     ended: Mutex<Vec<Arc<Sample>>>,
+    failures: Mutex<Failures>,
     empty_series: AtomicBool,
     board_reads: AtomicUsize,
     series_reads: AtomicUsize,
@@ -97,6 +98,7 @@ impl Fake {
             asked: Mutex::default(),
             commands: Mutex::default(),
             ended: Mutex::default(),
+            failures: Mutex::default(),
             empty_series: AtomicBool::new(false),
             board_reads: AtomicUsize::new(0),
             series_reads: AtomicUsize::new(0),
@@ -136,6 +138,11 @@ impl Fake {
         let sample = Arc::new(sample);
         self.0.ended.lock().push(Arc::clone(&sample));
         self.tell(DeckEvent::RequestEnded { sample });
+    }
+
+    /// The deck remembers these failures.
+    pub(super) fn remembers(&self, failures: Failures) {
+        *self.0.failures.lock() = failures;
     }
 
     pub(super) fn has_no_traffic(&self) {
@@ -193,7 +200,7 @@ impl DeckSource for Fake {
     }
 
     fn failures(&self, _limit: usize) -> Failures {
-        Failures::default()
+        self.0.failures.lock().clone()
     }
 
     fn subscribe(&self) -> broadcast::Receiver<DeckEvent> {

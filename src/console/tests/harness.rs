@@ -4,6 +4,7 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
+use jiff::tz::TimeZone;
 use parking_lot::Mutex;
 use ratatui::Terminal;
 use ratatui::backend::{Backend, ClearType, TestBackend, WindowSize};
@@ -69,10 +70,10 @@ impl Harness {
         Self::start_whole(size, deck, Context::default(), Theme::no_color(), settings).await
     }
 
-    async fn start_whole(
+    pub(super) async fn start_whole(
         size: (u16, u16),
         deck: Fake,
-        context: Context,
+        mut context: Context,
         theme: Theme,
         settings: Settings,
     ) -> Self {
@@ -85,10 +86,16 @@ impl Harness {
         })));
         let host = Seen::default();
         let source = Deck::new(deck.clone());
+        if context.clock.is_none() {
+            let noon = "2026-01-02T12:00:00Z".parse().expect("a time");
+            context.clock = Some((noon, TimeZone::UTC));
+        }
+        let log = context.log.clone();
         let face = Face {
             app: App::new(&settings, context, source.board(), Instant::now()),
             screen: Screen::new(theme, settings.ascii),
             frames_per_second: settings.frames_per_second,
+            log,
         };
         let mut terminal = Terminal::new(screen.clone()).expect("a screen in memory");
         let mut outside = host.clone();

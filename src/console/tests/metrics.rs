@@ -47,7 +47,7 @@ async fn a_deck_without_traffic_shows_dashes_and_no_graph() {
 async fn frozen_panes_stand_still_until_they_go_on() {
     let console = console().await;
     console.press("f").await;
-    assert!(console.shows("frozen"));
+    assert!(console.shows("stands still"));
     console
         .deck
         .change(|board| board.instances[0].in_flight = 4);

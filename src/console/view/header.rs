@@ -10,6 +10,7 @@ use super::chrome::spans_width;
 use crate::console::app::App;
 use crate::console::text;
 use crate::console::theme::Role;
+use crate::console::words::phrase;
 
 /// One figure, or a notice.
 struct Part {
@@ -61,8 +62,14 @@ fn width(parts: &[Part]) -> usize {
 
 /// What has to be said in words, at the right.
 fn notice(app: &App, look: &Look<'_>) -> Vec<Span<'static>> {
-    if app.frozen {
-        return vec![look.span(" frozen ", Role::Alert)];
+    if let Some(frozen) = app.frozen {
+        let hour = app.clock.hour(frozen.moment);
+        let said = if frozen.moment < frozen.since {
+            phrase!(" looking back at {} ", hour)
+        } else {
+            phrase!(" stands still at {} ", hour)
+        };
+        return vec![look.span(said, Role::Alert)];
     }
     if !app.pool.board.instances.is_empty() && app.pool.enabled() == 0 {
         return vec![look.span(" no instance is on ", Role::Alert)];

@@ -229,7 +229,7 @@ fn tool_call(call: &ToolCall, style: &Style<'_>) -> Line<'static> {
 }
 
 /// Writes US dollars with enough digits for a single answer.
-fn dollars(cost: f64) -> String {
+pub(crate) fn dollars(cost: f64) -> String {
     if cost == 0.0 || cost >= 0.01 {
         format!("${cost:.2}")
     } else {
