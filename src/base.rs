@@ -9,6 +9,7 @@ mod board;
 mod chunk;
 mod clean;
 mod command;
+mod document;
 mod error;
 mod figures;
 mod ids;
@@ -31,6 +32,7 @@ pub use chunk::{
 };
 pub use clean::{clean, clean_line, shorten};
 pub use command::{Changed, Command};
+pub use document::InstanceDocument;
 pub use error::{Attempt, Error, ErrorKind, Health, Outcome};
 pub use figures::{AttemptFigures, Distribution, Figures, Measure, OTHER_MODEL, RequestFigures};
 pub use ids::{InstanceName, ProviderType, RequestId, RouteName};

@@ -5,6 +5,7 @@
 mod answer;
 mod args;
 mod ask;
+mod bench;
 mod check;
 mod config;
 mod embedded;
@@ -14,6 +15,8 @@ mod object;
 mod question;
 mod report;
 mod run;
+#[cfg(feature = "gateway")]
+mod serve;
 mod simulate;
 mod start;
 mod style;

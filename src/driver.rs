@@ -4,38 +4,44 @@
 //! fails over before the first token and never after it, and tells the monitor everything. `chat` (whole answer) and
 //! `chat_stream` (two callbacks) are thin folds over it.
 
+mod apply;
 mod attempt;
 mod callbacks;
 mod hedge;
 mod input;
 pub(crate) mod retry;
+mod roster;
 mod run;
 mod tending;
 
 #[cfg(test)]
 mod tests;
 
-use std::collections::{BTreeMap, HashSet, VecDeque};
-use std::sync::Arc;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use futures_util::StreamExt;
 use futures_util::future::BoxFuture;
+use parking_lot::{Mutex, RwLock};
 use serde::{Deserialize, Serialize};
 use tokio::sync::broadcast;
 use tokio::time::Instant;
 
 use crate::base::{
     AlertState, AlertView, Answer, Board, Changed, ChatRequest, ChatStream, Command, DeckEvent,
-    Error, Failures, InstanceName, LlmMetrics, LlmResponse, ProviderType, RequestId, RouteName,
-    Sample, Scope, Series, Usage,
+    Error, Failures, InstanceDocument, InstanceName, LlmMetrics, LlmResponse, ProviderType,
+    RequestId, RouteName, Sample, Scope, Series, Usage,
 };
 use crate::monitor::{self, LlmMonitor};
 use crate::pool::{self, InstanceSettings, LlmLoadBalancer, RouteSettings};
 use crate::prices::{self, PriceSettings};
 use crate::provider::LlmModelStrategy;
 
+use roster::Roster;
+
+pub use apply::Applied;
 pub use input::{ChatInput, Turn};
 pub use retry::RetrySettings;
 
@@ -75,30 +81,46 @@ pub struct InstanceSpec {
 #[derive(Clone)]
 pub struct LlmModelDriver(Arc<Shared>);
 
+/// Sets up an instance from what a face says of it while the driver runs; reads its key and makes its strategy.
+pub type InstanceBuilder =
+    Box<dyn Fn(InstanceDocument) -> BoxFuture<'static, Result<InstanceSpec, Error>> + Send + Sync>;
+
 /// What all requests share.
 struct Shared {
     balancer: LlmLoadBalancer,
-    strategies: Vec<Arc<dyn LlmModelStrategy>>,
-    known: Vec<Known>,
+    roster: RwLock<Roster>,
+    /// Held while instances come or go, so that pool and roster agree.
+    changing: Mutex<()>,
+    builder: OnceLock<InstanceBuilder>,
+    tasks: tending::Tasks,
     monitor: LlmMonitor,
     budget: retry::Budget,
     hedges: retry::Budget,
-    hedged: HashSet<RouteName>,
-    settings: Settings,
-    dice: parking_lot::Mutex<rand::rngs::SmallRng>,
+    in_force: RwLock<Arc<InForce>>,
+    dice: Mutex<rand::rngs::SmallRng>,
     events: broadcast::Sender<DeckEvent>,
     /// The last requests that ended, oldest first.
-    ended: parking_lot::Mutex<VecDeque<Arc<Sample>>>,
+    ended: Mutex<VecDeque<Arc<Sample>>>,
     started: Instant,
     next_request: AtomicU64,
 }
 
-/// What is kept of an instance beside the pool, to find its prices.
-struct Known {
-    name: InstanceName,
-    provider_type: ProviderType,
-    base_url: String,
-    probe_every: Option<Duration>,
+/// The settings of this moment. A request keeps those it began with.
+struct InForce {
+    settings: Settings,
+    routes: BTreeMap<RouteName, Arc<RouteSettings>>,
+}
+
+impl InForce {
+    fn new(settings: Settings, routes: Vec<RouteSettings>) -> Self {
+        let routes = routes.into_iter();
+        Self {
+            routes: routes
+                .map(|route| (route.name.clone(), Arc::new(route)))
+                .collect(),
+            settings,
+        }
+    }
 }
 
 impl LlmModelDriver {
@@ -112,43 +134,17 @@ impl LlmModelDriver {
         mut instances: Vec<InstanceSpec>,
     ) -> Result<Self, Error> {
         use rand::SeedableRng;
-        let own_prices = settings.prices.clone();
         let seed = settings.seed.unwrap_or_else(seed_of_the_system);
         let (events, _) = broadcast::channel(EVENTS_HELD);
         let now = Instant::now();
-        let strategies = instances
-            .iter()
-            .map(|instance| Arc::clone(&instance.strategy))
-            .collect();
-        let known = instances
-            .iter()
-            .map(|instance| Known {
-                name: instance.settings.name.clone(),
-                provider_type: instance.settings.provider_type,
-                base_url: instance.settings.base_url.clone(),
-                probe_every: instance.settings.probe_every,
-            })
-            .collect();
+        let mut roster = Roster::default();
         for instance in &mut instances {
-            let settings = &mut instance.settings;
-            if let (None, Some(model)) = (settings.price, settings.models.first()) {
-                settings.price = prices::find(
-                    &own_prices,
-                    settings.provider_type,
-                    &settings.base_url,
-                    model,
-                )
-                .and_then(|price| price.output_per_million());
-            }
+            prices_of(&mut instance.settings, &settings);
+            roster.take(None, instance.clone());
         }
-        let hedged = routes
-            .iter()
-            .filter(|route| route.hedge)
-            .map(|route| route.name.clone())
-            .collect();
         let balancer = LlmLoadBalancer::new(
             settings.pool.clone(),
-            routes,
+            routes.clone(),
             instances
                 .into_iter()
                 .map(|instance| instance.settings)
@@ -158,21 +154,29 @@ impl LlmModelDriver {
         )?;
         let driver = Self(Arc::new(Shared {
             balancer,
-            strategies,
-            known,
+            roster: RwLock::new(roster),
+            changing: Mutex::default(),
+            builder: OnceLock::new(),
+            tasks: tending::Tasks::default(),
             monitor: LlmMonitor::new(&settings.monitor, now),
             budget: retry::Budget::new(&settings.retry),
             hedges: hedge::budget(),
-            hedged,
-            dice: parking_lot::Mutex::new(rand::rngs::SmallRng::seed_from_u64(seed ^ 0x5eed)),
-            settings,
+            in_force: RwLock::new(Arc::new(InForce::new(settings, routes))),
+            dice: Mutex::new(rand::rngs::SmallRng::seed_from_u64(seed ^ 0x5eed)),
             events,
-            ended: parking_lot::Mutex::default(),
+            ended: Mutex::default(),
             started: now,
             next_request: AtomicU64::new(1),
         }));
         tending::start(&driver.0);
         Ok(driver)
+    }
+
+    /// Lets instances be added while it runs, by [`Command::AddInstance`]: `builder` knows how to set one up. Only the
+    /// first one that is given counts.
+    pub fn build_with(&self, builder: InstanceBuilder) {
+        // A second one would be a mistake of the program's, not of anybody who could be told.
+        let _ = self.0.builder.set(builder);
     }
 
     /// Sends a chat. Nothing happens until the stream is polled; dropping it cancels the request, closes the upstream
@@ -298,21 +302,18 @@ impl LlmModelDriver {
 }
 
 impl Shared {
-    async fn command(&self, command: Command, by: String) -> Result<Changed, Error> {
-        let mut changed = self.balancer.command(&command)?;
-        if let Command::Probe { instance } = &command
-            && let Some(at) = self.known.iter().position(|known| known.name == *instance)
-        {
-            let begun = Instant::now();
-            let found = self.strategies[at].probe().await;
-            let took = begun.elapsed();
-            found?;
-            // An instance that answers is asked again at once, whatever it was held or open for.
-            self.balancer.command(&Command::ResetBreaker {
-                instance: instance.clone(),
-            })?;
-            changed.what = format!("{instance} answers in {} ms", took.as_millis());
-        }
+    async fn command(self: &Arc<Self>, command: Command, by: String) -> Result<Changed, Error> {
+        let changed = match command {
+            Command::Probe { instance } => self.probe(&instance).await?,
+            Command::AddInstance { settings } => self.add(settings).await?,
+            Command::RemoveInstance { .. } => {
+                let _one_at_a_time = self.changing.lock();
+                let changed = self.balancer.command(&command)?;
+                self.forget_the_gone();
+                changed
+            }
+            command => self.balancer.command(&command)?,
+        };
         tracing::info!(by, what = changed.what, "command");
         // Nobody listening is fine.
         let _ = self.events.send(DeckEvent::Commanded {
@@ -322,14 +323,39 @@ impl Shared {
         Ok(changed)
     }
 
+    /// Asks an instance whether it is there.
+    async fn probe(&self, instance: &InstanceName) -> Result<Changed, Error> {
+        let command = Command::Probe {
+            instance: instance.clone(),
+        };
+        let mut changed = self.balancer.command(&command)?;
+        let member = self.roster.read().find(instance).cloned();
+        let member = member.ok_or_else(|| roster::unknown(instance))?;
+        let begun = Instant::now();
+        let found = member.strategy.probe().await;
+        let took = begun.elapsed();
+        found?;
+        // An instance that answers is asked again at once, whatever it was held or open for.
+        self.balancer.command(&Command::ResetBreaker {
+            instance: instance.clone(),
+        })?;
+        changed.what = format!("{instance} answers in {} ms", took.as_millis());
+        Ok(changed)
+    }
+
+    /// Returns the settings of this moment.
+    fn in_force(&self) -> Arc<InForce> {
+        Arc::clone(&self.in_force.read())
+    }
+
     /// Returns what an answer cost in US dollars, when that is known.
     fn cost(&self, instance: &InstanceName, model: &str, usage: Option<&Usage>) -> Option<f64> {
         let usage = usage?;
-        let known = self.known.iter().find(|known| known.name == *instance)?;
+        let member = self.roster.read().find(instance).cloned()?;
         let price = prices::find(
-            &self.settings.prices,
-            known.provider_type,
-            &known.base_url,
+            &self.in_force().settings.prices,
+            member.settings.provider_type,
+            &member.settings.base_url,
             model,
         )?;
         price.cost(usage, jiff::Timestamp::now())
@@ -368,6 +394,19 @@ impl From<&str> for ChatRequest {
 fn standing(mut alerts: Vec<AlertView>) -> Vec<AlertView> {
     alerts.retain(|alert| alert.state != AlertState::Resolved);
     alerts
+}
+
+/// Fills in what an instance's answers cost, where the config does not say.
+fn prices_of(instance: &mut InstanceSettings, settings: &Settings) {
+    if let (None, Some(model)) = (instance.price, instance.models.first()) {
+        instance.price = prices::find(
+            &settings.prices,
+            instance.provider_type,
+            &instance.base_url,
+            model,
+        )
+        .and_then(|price| price.output_per_million());
+    }
 }
 
 fn seed_of_the_system() -> u64 {

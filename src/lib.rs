@@ -56,6 +56,8 @@
 
 pub mod base;
 #[cfg(feature = "cli")]
+pub mod bench;
+#[cfg(feature = "cli")]
 pub mod cli;
 #[cfg(feature = "cli")]
 pub mod config;
@@ -64,6 +66,8 @@ pub mod console;
 pub mod deck;
 pub mod driver;
 pub mod export;
+#[cfg(feature = "gateway")]
+pub mod gateway;
 pub mod limit;
 #[cfg(feature = "cli")]
 pub mod logging;

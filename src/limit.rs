@@ -38,3 +38,35 @@ impl Default for Settings {
         }
     }
 }
+
+impl Settings {
+    /// Takes back what was set by hand, where the config says now (`self`) what it said `before`.
+    pub(crate) fn keep_what_was_set_by_hand(&mut self, before: &Self, by_hand: &Self) {
+        fn keep<T: PartialEq + Copy>(now: &mut T, before: T, by_hand: T) {
+            if *now == before {
+                *now = by_hand;
+            }
+        }
+        keep(&mut self.permits, before.permits, by_hand.permits);
+        keep(
+            &mut self.min_interval,
+            before.min_interval,
+            by_hand.min_interval,
+        );
+        keep(
+            &mut self.requests_per_minute,
+            before.requests_per_minute,
+            by_hand.requests_per_minute,
+        );
+        keep(
+            &mut self.tokens_per_minute,
+            before.tokens_per_minute,
+            by_hand.tokens_per_minute,
+        );
+        keep(
+            &mut self.tokens_per_day,
+            before.tokens_per_day,
+            by_hand.tokens_per_day,
+        );
+    }
+}

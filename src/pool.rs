@@ -20,7 +20,7 @@ pub use adaptive::AdaptiveSettings;
 pub(crate) use balancer::Lease;
 pub use balancer::LlmLoadBalancer;
 pub use breaker::BreakerSettings;
-pub(crate) use core::Scaled;
+pub(crate) use core::{Scaled, Wanted};
 pub use scaler::ScalingSettings;
 pub use strategy::StrategyKind;
 
@@ -114,6 +114,18 @@ impl InstanceSettings {
             probe_every: None,
             adaptive: None,
             limits: limit::Settings::default(),
+        }
+    }
+}
+
+impl RouteSettings {
+    /// Makes a route that serves nobody yet, with everything at its default.
+    pub fn new(name: impl AsRef<str>) -> Self {
+        Self {
+            name: RouteName::new(name),
+            tiers: Vec::new(),
+            strategy: None,
+            hedge: false,
         }
     }
 }

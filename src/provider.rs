@@ -17,6 +17,7 @@ mod base;
 mod call;
 mod connects;
 mod fault;
+mod fingerprint;
 mod hint;
 mod http;
 mod ollama;
@@ -44,6 +45,12 @@ pub trait LlmModelStrategy: Send + Sync {
 
     /// Lists the models the upstream offers, by id.
     fn models(&self) -> BoxFuture<'_, Result<Vec<String>, Error>>;
+
+    /// Returns a number that is another one when address, credentials or patience are; `None` when it cannot tell.
+    /// It is made anew in each run of the program, and says nothing of what it is made of.
+    fn fingerprint(&self) -> Option<u64> {
+        None
+    }
 
     /// Asks cheaply whether the upstream is there and takes the key; costs no tokens.
     fn probe(&self) -> BoxFuture<'_, Result<(), Error>>;

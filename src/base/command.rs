@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::{InstanceName, RouteName};
+use super::{InstanceDocument, InstanceName, RouteName};
 
 /// Something to be changed at run time. Each is answered by a sentence that says what changed, or by an error.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -61,6 +61,16 @@ pub enum Command {
     },
     /// Opens an instance's breaker until it is reset by hand.
     ForceOpen {
+        /// Which one.
+        instance: InstanceName,
+    },
+    /// Sets up an instance and lets it take requests, until the program ends or its config is read again.
+    AddInstance {
+        /// What stands in an `[[instances]]` entry of the config.
+        settings: InstanceDocument,
+    },
+    /// Takes an instance out for good: it takes nothing new, and is gone when its last request has ended.
+    RemoveInstance {
         /// Which one.
         instance: InstanceName,
     },

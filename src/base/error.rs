@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::{InstanceName, clean_line, shorten};
+use super::{InstanceName, RequestId, clean_line, shorten};
 
 /// The longest message kept from a provider, in characters.
 const LONGEST_MESSAGE: usize = 500;
@@ -338,6 +338,7 @@ struct Inner {
     retry_after: Option<Duration>,
     hint: Option<String>,
     attempts: Vec<Attempt>,
+    request: Option<RequestId>,
     source: Option<std::sync::Arc<dyn std::error::Error + Send + Sync>>,
 }
 
@@ -354,6 +355,7 @@ impl Error {
             retry_after: None,
             hint: None,
             attempts: Vec::new(),
+            request: None,
             source: None,
         }))
     }
@@ -419,6 +421,13 @@ impl Error {
         self
     }
 
+    /// Adds the number of the request that it ended.
+    #[must_use]
+    pub fn with_request(mut self, request: RequestId) -> Self {
+        self.0.request = Some(request);
+        self
+    }
+
     /// Adds the underlying error. Its text must hold no secret.
     #[must_use]
     pub fn with_source(mut self, source: impl std::error::Error + Send + Sync + 'static) -> Self {
@@ -473,6 +482,11 @@ impl Error {
     /// Returns what a person can do about it.
     pub fn hint(&self) -> &str {
         self.0.hint.as_deref().unwrap_or(self.0.kind.hint())
+    }
+
+    /// Returns the number of the request that it ended.
+    pub fn request(&self) -> Option<RequestId> {
+        self.0.request
     }
 
     /// Returns the chain of attempts that led here.

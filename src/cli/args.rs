@@ -58,8 +58,13 @@ pub enum Command {
         #[command(subcommand)]
         command: ConfigCommand,
     },
+    /// Let other programs use the pool, in the protocols of OpenAI, Ollama, Zhipu and Anthropic
+    #[cfg(feature = "gateway")]
+    Serve(ServeArgs),
     /// Compare balancing strategies on a simulated fleet, in virtual time
     Simulate(SimulateArgs),
+    /// Load an instance, a route or a URL, and find how much it bears
+    Bench(super::bench::BenchArgs),
 }
 
 /// How the embedded pool is used.
@@ -146,6 +151,15 @@ pub struct CheckArgs {
     /// Print a JSON list
     #[arg(long)]
     pub json: bool,
+}
+
+/// How to serve.
+#[cfg(feature = "gateway")]
+#[derive(Clone, Debug, Default, Args)]
+pub struct ServeArgs {
+    /// Listen on this address and port instead of the configured one
+    #[arg(long, value_name = "ADDRESS")]
+    pub listen: Option<String>,
 }
 
 /// What to do with the config file.

@@ -8,11 +8,12 @@ use tokio::runtime::Runtime;
 
 use super::answer::Screen;
 use super::args::{ChatArgs, CheckArgs, Cli, Command, ConfigCommand};
+use super::bench::BenchArgs;
 #[cfg(feature = "console")]
 use super::face;
 use super::report::{Failure, warn};
 use super::style::Style;
-use super::{ask, check, config, object, question, simulate, start};
+use super::{ask, bench, check, config, object, question, simulate, start};
 use crate::base::{Answer, Error, ErrorKind};
 use crate::config::{Config, Env, Found, Place};
 use crate::deck::Deck;
@@ -60,7 +61,10 @@ impl Job<'_> {
             Some(Command::Check(args)) if args.offline => self.config(ConfigCommand::Check),
             Some(Command::Check(args)) => self.check(*args),
             Some(Command::Chat(args)) => self.chat(args),
+            #[cfg(feature = "gateway")]
+            Some(Command::Serve(args)) => self.serve(args),
             Some(Command::Simulate(args)) => simulate::run(args, self.out, self.err),
+            Some(Command::Bench(args)) => self.bench(args),
             Some(Command::Demo(args)) => self.console(Some(*args)),
             None => self.console(None),
         }
@@ -167,6 +171,20 @@ impl Job<'_> {
         })
     }
 
+    fn bench(&mut self, args: &BenchArgs) -> Result<(), Failure> {
+        let config = self.load()?;
+        let done = bench::run(config, args, self.env, self.out, self.err, interrupted());
+        in_runtime(done)
+    }
+
+    #[cfg(feature = "gateway")]
+    fn serve(&mut self, args: &super::args::ServeArgs) -> Result<(), Failure> {
+        let config = crate::config::load(self.env, &self.cli.flags())?;
+        let coloured = self.style.is_coloured();
+        logging::to_stderr(&config.log.level, config.log.prompts, coloured)?;
+        in_runtime(super::serve::serve(config, args, self.env, self.err, self.style))
+    }
+
     /// Reads the config of a command that leaves the terminal to others, and logs to stderr: what is asked for, else
     /// only what is wrong. The config's level is the log file's.
     fn load(&self) -> Result<Config, Failure> {
@@ -193,7 +211,7 @@ fn in_runtime<T>(job: impl Future<Output = Result<T, Failure>>) -> Result<T, Fai
 }
 
 /// Comes true when somebody wants an end: Ctrl-C, or a polite kill.
-async fn interrupted() {
+pub(super) async fn interrupted() {
     #[cfg(unix)]
     {
         use tokio::signal::unix::{SignalKind, signal};

@@ -94,6 +94,15 @@ pub(super) fn pool(settings: &pool::Settings, findings: &mut Findings) {
     scaling(&settings.scaling, findings);
 }
 
+/// Checks `[gateway]`.
+#[cfg(feature = "gateway")]
+pub(super) fn gateway(settings: &crate::gateway::Settings, findings: &mut Findings) {
+    for wrong in settings.check() {
+        let key = format!("gateway.{}", wrong.key);
+        findings.refuse(&key, &wrong.value, &wrong.rule, &wrong.right);
+    }
+}
+
 /// Checks `[pool.scaling]`.
 fn scaling(settings: &ScalingSettings, findings: &mut Findings) {
     if !(settings.target > 0.0 && settings.target <= 1.0) {

@@ -89,6 +89,8 @@ mod tests {
         assert_eq!(config.monitor, monitor::Settings::default());
         #[cfg(feature = "console")]
         assert_eq!(config.console, console::Settings::default());
+        #[cfg(feature = "gateway")]
+        assert_eq!(config.gateway, crate::gateway::Settings::default());
         assert_eq!(config.log, logging::Settings::default());
         assert_eq!(config.personas, []);
     }

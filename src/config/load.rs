@@ -24,6 +24,8 @@ use super::table::Table;
 #[cfg(feature = "console")]
 use crate::console;
 use crate::driver::RetrySettings;
+#[cfg(feature = "gateway")]
+use crate::gateway;
 use crate::prices::PriceSettings;
 use crate::{logging, monitor, pool};
 
@@ -60,6 +62,9 @@ pub struct Config {
     /// How the console looks and behaves.
     #[cfg(feature = "console")]
     pub console: console::Settings,
+    /// How other programs reach the pool.
+    #[cfg(feature = "gateway")]
+    pub gateway: gateway::Settings,
     /// How logs are written.
     pub log: logging::Settings,
     /// Personas in their order.
@@ -185,6 +190,12 @@ fn read(file: &mut Table<'_>, env: &Env, flags: &Flags, findings: &mut Findings)
     // A program without a console leaves its section alone.
     #[cfg(not(feature = "console"))]
     let _ = file.take_raw("console");
+    #[cfg(feature = "gateway")]
+    let gateway: gateway::Settings = overlay::section("gateway", file, env, findings, |_, _, _| {});
+    #[cfg(feature = "gateway")]
+    checks::gateway(&gateway, findings);
+    #[cfg(not(feature = "gateway"))]
+    let _ = file.take_raw("gateway");
     let mut log: logging::Settings = overlay::section("log", file, env, findings, |_, _, _| {});
     log_level(&mut log, env, flags, findings);
     checks::log(&log, findings);
@@ -208,6 +219,8 @@ fn read(file: &mut Table<'_>, env: &Env, flags: &Flags, findings: &mut Findings)
         routes,
         #[cfg(feature = "console")]
         console,
+        #[cfg(feature = "gateway")]
+        gateway,
         log,
         personas,
         warnings: Vec::new(),

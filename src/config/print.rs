@@ -40,6 +40,8 @@ pub fn print(config: &Config) -> String {
     }
     #[cfg(feature = "console")]
     out.section("console", &config.console);
+    #[cfg(feature = "gateway")]
+    out.section("gateway", &config.gateway);
     out.section("log", &config.log);
     for persona in &config.personas {
         let path = format!("personas.{}", persona.name);

@@ -1,12 +1,15 @@
 //! The console's mind: takes an event, changes the state, says what is to be done. Draws nothing, does nothing.
 
+mod branch;
 mod chat;
+mod copy;
 mod keys;
 mod moment;
 mod mouse;
 mod pages;
 mod palette;
 mod pool;
+mod who;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,12 +17,12 @@ use std::time::Duration;
 use ratatui::layout::Rect;
 use tokio::time::Instant;
 
-use super::Context;
 use super::composer::Composer;
 use super::effect::Effect;
 use super::event::Event;
 use super::keymap::{self, Keymap};
 use super::settings::Settings;
+use super::state::answerers::Answerers;
 use super::state::chat::Chat;
 use super::state::clock::Clock;
 use super::state::dialog::Dialog;
@@ -32,7 +35,9 @@ use super::state::pool::Pool;
 use super::state::requests::Requests;
 use super::state::scroll::Scroll;
 use super::state::toast::{Toast, Tone};
+use super::{Context, Persona};
 use crate::base::{AlertState, Board, Changed, DeckEvent, Error, Scope};
+pub(crate) use branch::{Editing, was_cut};
 pub(crate) use chat::is_worth_retrying;
 
 /// The name under which the console gives commands.
@@ -60,6 +65,12 @@ pub(crate) struct App {
     pub(crate) toast: Option<Toast>,
     pub(crate) keymap: Keymap,
     pub(crate) context: Context,
+    /// Who is asked.
+    pub(crate) answerers: Answerers,
+    /// Whom the model plays.
+    pub(crate) persona: Option<Arc<Persona>>,
+    /// The question that is being changed.
+    pub(crate) editing: Option<Editing>,
     /// Whether the focused pane has the screen for itself.
     pub(crate) zoomed: bool,
     /// Whether the reasoning of answers is shown in full.
@@ -148,6 +159,9 @@ impl App {
         pool.show(Arc::clone(&board));
         let clock = Clock::new(context.clock.clone(), now);
         Self {
+            answerers: Answerers::default(),
+            persona: context.personas.first().cloned().map(Arc::new),
+            editing: None,
             chat: Chat::default(),
             composer: Composer::new(),
             pool,
@@ -223,7 +237,7 @@ impl App {
             }
             Event::Copied(result) => {
                 match result {
-                    Ok(route) => self.say(format!("answer copied: {route}"), Tone::Done),
+                    Ok(route) => self.say(format!("copied {route}"), Tone::Done),
                     Err(error) => self.say_error(&error),
                 }
                 (Vec::new(), Redraw::Now)
@@ -294,6 +308,19 @@ impl App {
             Focus::Requests => keymap::Context::Requests,
             Focus::Errors => keymap::Context::Errors,
             Focus::Log => keymap::Context::Log,
+        }
+    }
+
+    /// Returns the context whose keys the chat names: the prompt's, unless the conversation has the focus.
+    pub(crate) fn chat_context(&self) -> keymap::Context {
+        match self.focus {
+            Focus::Transcript => keymap::Context::Transcript,
+            Focus::Prompt
+            | Focus::Pool
+            | Focus::Metrics
+            | Focus::Requests
+            | Focus::Errors
+            | Focus::Log => keymap::Context::Prompt,
         }
     }
 

@@ -1,7 +1,9 @@
 //! What the console knows: no colour, no I/O, no clock. Times come in with the events.
 
+pub(crate) mod answerers;
 pub(crate) mod chat;
 pub(crate) mod clock;
+pub(crate) mod code;
 pub(crate) mod dialog;
 pub(crate) mod errors;
 pub(crate) mod focus;
@@ -16,3 +18,4 @@ pub(crate) mod reply;
 pub(crate) mod requests;
 pub(crate) mod scroll;
 pub(crate) mod toast;
+pub(crate) mod turn;

@@ -1,6 +1,8 @@
 //! Stories: keys go in, scripted answers come back, and the screen is looked at. Time is paused.
 
+mod branches;
 mod chat;
+mod compare;
 mod fake;
 mod harness;
 mod life;

@@ -4,6 +4,7 @@ mod ascii;
 mod chat;
 mod chrome;
 mod details;
+mod compare;
 mod dialog;
 mod errors;
 mod footer;

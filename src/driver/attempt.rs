@@ -4,7 +4,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures_util::StreamExt;
+use futures_util::{StreamExt, stream};
 use tokio::time::Instant;
 
 use crate::base::{
@@ -12,7 +12,7 @@ use crate::base::{
 };
 use crate::pool::Lease;
 
-use super::Shared;
+use super::{Shared, roster};
 
 /// Progress is told to pool and monitor in batches of this many tokens ...
 const TOKENS_AT_ONCE: u64 = 16;
@@ -45,7 +45,13 @@ impl Running {
         started_after: Duration,
     ) -> Self {
         let now = Instant::now();
-        let upstream = shared.strategies[lease.at() as usize].stream(request);
+        let upstream = match shared.roster.read().get(lease.at()) {
+            Some(member) => member.strategy.stream(request),
+            None => {
+                let error = roster::unknown(lease.instance());
+                Box::pin(stream::once(async { Err(error) }))
+            }
+        };
         shared
             .monitor
             .attempt_begin(request_id, lease.instance(), lease.provider_type());
@@ -73,7 +79,7 @@ impl Running {
         }
     }
 
-    /// Returns the position of its instance.
+    /// Returns the number of its instance.
     pub(super) fn at(&self) -> Option<u32> {
         self.lease.as_ref().map(Lease::at)
     }

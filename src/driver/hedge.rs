@@ -13,9 +13,9 @@ use crate::base::{Chunk, Error, ErrorKind, Scope, Target};
 use crate::pool::Lease;
 use crate::pool::core::Want;
 
-use super::Shared;
 use super::attempt::Running;
 use super::retry::{Budget, RetrySettings};
+use super::{InForce, Shared};
 
 /// Answers that the percentile must stand on.
 const FEWEST_SAMPLES: u64 = 50;
@@ -32,11 +32,11 @@ pub(super) fn budget() -> Budget {
 }
 
 /// Returns how long to wait for the first token before a second attempt; `None` for never.
-pub(super) fn delay(shared: &Shared, target: &Target) -> Option<Duration> {
+pub(super) fn delay(shared: &Shared, in_force: &InForce, target: &Target) -> Option<Duration> {
     let Target::Route(route) = target else {
         return None;
     };
-    if !shared.hedged.contains(route) {
+    if !in_force.routes.get(route)?.hedge {
         return None;
     }
     shared.hedges.request();

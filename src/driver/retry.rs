@@ -80,25 +80,36 @@ pub(crate) fn next(
 
 /// The budget of retries: every request pays a fifth of one in, every retry takes one out.
 #[derive(Debug)]
-pub(crate) struct Budget {
-    tokens: parking_lot::Mutex<f64>,
+pub(crate) struct Budget(parking_lot::Mutex<Account>);
+
+#[derive(Debug)]
+struct Account {
+    tokens: f64,
     share: f64,
     most: f64,
 }
 
 impl Budget {
     pub(crate) fn new(settings: &RetrySettings) -> Self {
-        Self {
-            tokens: parking_lot::Mutex::new(settings.burst),
+        Self(parking_lot::Mutex::new(Account {
+            tokens: settings.burst,
             share: settings.budget,
             most: settings.burst * 5.0,
-        }
+        }))
+    }
+
+    /// Goes on with other settings and what is in it.
+    pub(crate) fn tune(&self, settings: &RetrySettings) {
+        let mut account = self.0.lock();
+        account.share = settings.budget;
+        account.most = settings.burst * 5.0;
+        account.tokens = account.tokens.min(account.most);
     }
 
     /// Pays in for a request.
     pub(crate) fn request(&self) {
-        let mut tokens = self.tokens.lock();
-        *tokens = (*tokens + self.share).min(self.most);
+        let mut account = self.0.lock();
+        account.tokens = (account.tokens + account.share).min(account.most);
     }
 
     /// Takes one retry out, if there is one. After a rate limit it is free.
@@ -106,10 +117,10 @@ impl Budget {
         if kind == ErrorKind::RateLimited {
             return true;
         }
-        let mut tokens = self.tokens.lock();
-        let enough = *tokens >= 1.0;
+        let mut account = self.0.lock();
+        let enough = account.tokens >= 1.0;
         if enough {
-            *tokens -= 1.0;
+            account.tokens -= 1.0;
         }
         enough
     }

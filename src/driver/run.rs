@@ -12,10 +12,10 @@ use crate::base::{
     InstanceName, Outcome, ProviderType, RequestId, RouteName, Sample, Started, Target,
 };
 
-use super::Shared;
 use super::attempt::Running;
 use super::hedge::{self, Race};
 use super::retry::{self, Next};
+use super::{InForce, Shared};
 
 /// Makes the stream of a request.
 pub(super) fn stream(shared: Arc<Shared>, request: ChatRequest) -> ChatStream {
@@ -57,6 +57,8 @@ enum Run {
 /// A request under way. Dropping it before its end is a cancellation, and is counted as one.
 struct Active {
     shared: Arc<Shared>,
+    /// The settings it began with.
+    in_force: Arc<InForce>,
     id: RequestId,
     request: ChatRequest,
     route: Option<RouteName>,
@@ -105,6 +107,7 @@ enum Phase {
 impl Active {
     fn begin(shared: Arc<Shared>, request: ChatRequest) -> Self {
         let called = Instant::now();
+        let in_force = shared.in_force();
         let id = shared.next_request();
         let route = match &request.target {
             Target::Route(route) => Some(route.clone()),
@@ -115,9 +118,10 @@ impl Active {
         shared.tell(|| DeckEvent::RequestStarted { id });
         // A target of its own, so that one setting keeps what people write out of every log.
         tracing::trace!(target: "llmdeck::prompts", request = %id, messages = %written(&request), "prompt");
-        let deadline = called + request.deadline.unwrap_or(shared.settings.pool.deadline);
+        let deadline = called + request.deadline.unwrap_or(in_force.settings.pool.deadline);
         Self {
             shared,
+            in_force,
             id,
             route,
             called,
@@ -191,8 +195,8 @@ impl Active {
                 self.counts.failovers += 1;
             }
         }
-        self.hedge_at =
-            hedge::delay(&self.shared, &self.request.target).map(|delay| Instant::now() + delay);
+        self.hedge_at = hedge::delay(&self.shared, &self.in_force, &self.request.target)
+            .map(|delay| Instant::now() + delay);
         self.running = Some(self.send(lease));
         self.phase = Phase::Silent;
         Ok(())
@@ -359,7 +363,7 @@ impl Active {
             untried = self.shared.balancer.has_untried(want);
         }
         let next = retry::next(
-            &self.shared.settings.retry,
+            &self.in_force.settings.retry,
             &error,
             number,
             untried,
@@ -444,7 +448,9 @@ impl Active {
 
     /// Makes the error that ends the request.
     fn fail(&mut self, error: Error) -> Error {
-        let error = error.with_attempts(self.attempts.clone());
+        let error = error
+            .with_attempts(self.attempts.clone())
+            .with_request(self.id);
         self.outcome = Some((Outcome::Failure(error.kind()), Some(error.clone())));
         error
     }

@@ -1,8 +1,11 @@
 //! What the driver does by itself while it runs: scaling, and active probes. Tasks end when the driver is dropped.
 
+use std::collections::HashMap;
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
+use futures_util::future::BoxFuture;
+use parking_lot::Mutex;
 use tokio::time::{Instant, MissedTickBehavior};
 
 use crate::base::DeckEvent;
@@ -20,6 +23,25 @@ const HOOK_PATIENCE: Duration = Duration::from_secs(30);
 /// Tries of a webhook.
 const WEBHOOK_TRIES: u32 = 3;
 
+/// The tasks that depend on who is there.
+#[derive(Default)]
+pub(super) struct Tasks(Mutex<Running>);
+
+#[derive(Default)]
+struct Running {
+    scaling: Option<AbortOnDrop>,
+    probes: HashMap<u32, (Duration, AbortOnDrop)>,
+}
+
+/// A task that ends with whoever wants it.
+struct AbortOnDrop(tokio::task::AbortHandle);
+
+impl Drop for AbortOnDrop {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}
+
 /// Starts the watch over the alert rules, and what else the settings ask for.
 pub(super) fn start(shared: &Arc<Shared>) {
     // Made outside a runtime, it can only answer.
@@ -27,13 +49,33 @@ pub(super) fn start(shared: &Arc<Shared>) {
         return;
     };
     runtime.spawn(watch(Arc::downgrade(shared)));
-    if shared.balancer.scales() {
-        runtime.spawn(scale(Arc::downgrade(shared)));
+    tend(shared);
+}
+
+/// Starts and ends what depends on who is there: scaling, and a probe for each instance that wants one.
+pub(super) fn tend(shared: &Arc<Shared>) {
+    let Ok(runtime) = tokio::runtime::Handle::try_current() else {
+        return;
+    };
+    let spawn = |task| AbortOnDrop(runtime.spawn(task).abort_handle());
+    let wanted: HashMap<u32, Duration> = (shared.roster.read().named())
+        .filter_map(|member| Some((member.number, member.settings.probe_every?.max(LOOK_EVERY))))
+        .collect();
+    let mut running = shared.tasks.0.lock();
+    running
+        .probes
+        .retain(|number, (every, _)| wanted.get(number) == Some(every));
+    for (number, every) in wanted {
+        running.probes.entry(number).or_insert_with(|| {
+            let task: BoxFuture<'static, ()> =
+                Box::pin(probe(Arc::downgrade(shared), number, every));
+            (every, spawn(task))
+        });
     }
-    for at in 0..shared.known.len() {
-        if let Some(every) = shared.known[at].probe_every {
-            runtime.spawn(probe(Arc::downgrade(shared), at, every.max(LOOK_EVERY)));
-        }
+    if !shared.balancer.scales() {
+        running.scaling = None;
+    } else if running.scaling.is_none() {
+        running.scaling = Some(spawn(Box::pin(scale(Arc::downgrade(shared)))));
     }
 }
 
@@ -46,6 +88,7 @@ async fn watch(shared: Weak<Shared>) {
         let Some(shared) = shared.upgrade() else {
             return;
         };
+        shared.forget_the_gone();
         let now = Instant::now();
         for instance in shared.balancer.view().instances {
             shared
@@ -82,7 +125,10 @@ async fn scale(shared: Weak<Shared>) {
                 what,
                 by: "scaling".to_owned(),
             });
-            tokio::spawn(tell(shared.settings.pool.scaling.clone(), scaled));
+            tokio::spawn(tell(
+                shared.in_force().settings.pool.scaling.clone(),
+                scaled,
+            ));
         }
     }
 }
@@ -137,9 +183,9 @@ async fn post(url: &str, body: &serde_json::Value) -> Result<(), String> {
     answer.error_for_status().map(|_| ()).map_err(plain)
 }
 
-async fn probe(shared: Weak<Shared>, at: usize, every: Duration) {
+async fn probe(shared: Weak<Shared>, number: u32, every: Duration) {
     // Not all at once: each begins at its own moment of the first interval.
-    let offset = every.mul_f64((at as f64 * 0.37).fract());
+    let offset = every.mul_f64((f64::from(number) * 0.37).fract());
     let mut ticks = tokio::time::interval_at(Instant::now() + offset, every);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
@@ -147,12 +193,15 @@ async fn probe(shared: Weak<Shared>, at: usize, every: Duration) {
         let Some(shared) = shared.upgrade() else {
             return;
         };
-        let name = shared.known[at].name.clone();
-        let result = shared.strategies[at].probe().await;
+        let Some(member) = shared.roster.read().get(number) else {
+            return;
+        };
+        let name = member.name();
+        let result = member.strategy.probe().await;
         if let Err(error) = &result {
             tracing::debug!(instance = %name, %error, "probe failed");
         }
-        shared.balancer.probed(&name, result.as_ref().copied());
+        shared.balancer.probed(name, result.as_ref().copied());
     }
 }
 

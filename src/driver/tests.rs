@@ -1,5 +1,7 @@
 //! The driver's promises, with scripted instances under paused time.
 
+mod change;
+
 use std::collections::VecDeque;
 use std::sync::atomic::AtomicUsize;
 

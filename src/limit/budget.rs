@@ -59,6 +59,11 @@ impl Budget {
         self.limit
     }
 
+    /// Sets what is allowed per window; what is used stays used.
+    pub fn set_limit(&mut self, limit: u64) {
+        self.limit = limit.max(1);
+    }
+
     /// Returns what is left now; negative is debt.
     pub fn left(&self, now: Instant) -> i64 {
         let gone: u64 = self

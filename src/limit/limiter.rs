@@ -46,14 +46,10 @@ pub struct Ticket([Option<Reservation>; 3]);
 impl Limiter {
     /// Makes a limiter from what an instance allows.
     pub fn new(settings: &Settings) -> Self {
-        let limits = [
-            settings.requests_per_minute,
-            settings.tokens_per_minute,
-            settings.tokens_per_day,
-        ];
         let mut budgets = [None, None, None];
-        for (slot, (limit, (_, _, window))) in
-            budgets.iter_mut().zip(limits.into_iter().zip(BUDGETS))
+        for (slot, (limit, (_, _, window))) in budgets
+            .iter_mut()
+            .zip(limits(settings).into_iter().zip(BUDGETS))
         {
             *slot = limit.map(|limit| Budget::new(limit, window));
         }
@@ -61,6 +57,20 @@ impl Limiter {
             min_interval: settings.min_interval,
             next_start: None,
             budgets,
+        }
+    }
+
+    /// Goes on with other limits; what is used of a budget stays used.
+    pub fn tune(&mut self, settings: &Settings) {
+        self.set_min_interval(settings.min_interval);
+        for (slot, (limit, (_, _, window))) in
+            (self.budgets.iter_mut()).zip(limits(settings).into_iter().zip(BUDGETS))
+        {
+            match (slot.as_mut(), limit) {
+                (Some(budget), Some(limit)) => budget.set_limit(limit),
+                (None, Some(limit)) => *slot = Some(Budget::new(limit, window)),
+                (_, None) => *slot = None,
+            }
         }
     }
 
@@ -163,6 +173,14 @@ impl Limiter {
             })
             .collect()
     }
+}
+
+fn limits(settings: &Settings) -> [Option<u64>; 3] {
+    [
+        settings.requests_per_minute,
+        settings.tokens_per_minute,
+        settings.tokens_per_day,
+    ]
 }
 
 fn amount(unit: Unit, cost: Cost) -> u64 {

@@ -12,7 +12,7 @@ use crate::base::{
     Changed, ChatRequest, Command, DeckEvent, Error, InstanceName, ProviderType, RateLimits,
 };
 
-use super::core::{Admission, Core, End, Grant, PoolView, Scaled, Verdict, Want};
+use super::core::{Admission, Core, End, Grant, PoolView, Scaled, Verdict, Want, Wanted};
 use super::queue::Place;
 use super::{InstanceSettings, RouteSettings, Settings, StrategyKind};
 
@@ -113,7 +113,7 @@ impl LlmLoadBalancer {
         want.tried = request
             .avoid
             .iter()
-            .filter_map(|name| state.core.find(name).map(|at| at as u32))
+            .filter_map(|name| state.core.number_of(name))
             .collect();
         if !want.tried.is_empty() && !state.core.has_untried(&want, Instant::now()) {
             want.tried.clear();
@@ -134,6 +134,32 @@ impl LlmLoadBalancer {
     /// Carries out a command.
     pub(crate) fn command(&self, command: &Command) -> Result<Changed, Error> {
         self.0.with(|core, now| core.command(command, now))
+    }
+
+    /// Takes a whole new set of settings, routes and instances, or refuses it whole.
+    pub(crate) fn apply(
+        &self,
+        settings: Settings,
+        routes: Vec<RouteSettings>,
+        instances: Vec<Wanted>,
+    ) -> Result<(), Error> {
+        self.0
+            .with(|core, now| core.apply(settings, routes, instances, now))
+    }
+
+    /// Adds an instance under a number that was never given before.
+    pub(crate) fn add(&self, number: u32, settings: InstanceSettings) -> Result<Changed, Error> {
+        self.0.with(|core, now| core.add(number, settings, now))
+    }
+
+    /// Tells whether there is an instance of this name that does not leave.
+    pub(crate) fn has(&self, name: &InstanceName) -> bool {
+        self.0.state.lock().core.find(name).is_some()
+    }
+
+    /// Returns the numbers of the instances that are there, leaving ones too.
+    pub(crate) fn numbers(&self) -> Vec<u32> {
+        self.0.state.lock().core.numbers()
     }
 
     /// Tells whether there is anything to scale.
@@ -261,7 +287,7 @@ impl Lease {
         }
     }
 
-    /// Returns the instance's position in the pool.
+    /// Returns the number of its instance.
     pub(crate) fn at(&self) -> u32 {
         self.grant.at
     }

@@ -343,6 +343,21 @@ impl Breaker {
         false
     }
 
+    /// Begins a slow start, as after a recovery.
+    pub(crate) fn begin_slowly(&mut self, now: Instant) {
+        self.closed_at = Some(now);
+        self.proven = 0;
+    }
+
+    /// Goes on with other settings; how it stands does not change.
+    pub(crate) fn tune(&mut self, settings: BreakerSettings) {
+        if settings.window != self.settings.window {
+            // Counts of another window's slices.
+            self.buckets = [Bucket::default(); BUCKETS];
+        }
+        self.settings = settings;
+    }
+
     /// Opens it by hand.
     pub(crate) fn force_open(&mut self) {
         self.generation += 1;

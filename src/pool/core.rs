@@ -4,6 +4,7 @@
 //! short lock, the simulator in virtual time, both the same code. The same seed and the same calls give the same
 //! decisions.
 
+mod change;
 mod commands;
 mod dispatch;
 mod ending;
@@ -22,18 +23,19 @@ use rand::rngs::SmallRng;
 use tokio::time::Instant;
 
 use crate::base::{
-    ChatRequest, DeckEvent, Error, ErrorKind, InstanceName, InstanceState, Priority, ProviderType,
-    RouteName, Target,
+    ChatRequest, DeckEvent, Error, InstanceName, InstanceState, Priority, ProviderType, RouteName,
+    Target,
 };
 use crate::limit::{Cost, Ticket};
 
-use super::breaker::Pass;
+use super::breaker::{BreakerSettings, Pass};
 use super::estimate::Fleet;
 use super::queue::{Place, Queue};
 use super::scaler::Scaler;
 use super::strategy::{Standing, Strategy, StrategyKind};
 use super::{InstanceSettings, RouteSettings, Settings};
 
+pub(crate) use change::Wanted;
 pub(crate) use ending::End;
 pub(crate) use scaling::Scaled;
 pub(crate) use slot::Slot;
@@ -49,7 +51,7 @@ pub(crate) struct Want {
     pub(crate) caller: Option<String>,
     pub(crate) conversation: Option<String>,
     pub(crate) deadline: Instant,
-    /// Positions that have been tried, or that the caller does not want.
+    /// Numbers of the instances that have been tried, or that the caller does not want.
     pub(crate) tried: Vec<u32>,
     /// The fairness tag from the first time, for one that comes back.
     pub(crate) tag: Option<u64>,
@@ -82,6 +84,7 @@ impl Want {
 #[derive(Clone, Debug)]
 pub(crate) struct Grant {
     pub(crate) lease: u64,
+    /// The number of its instance.
     pub(crate) at: u32,
     pub(crate) instance: InstanceName,
     pub(crate) provider_type: ProviderType,
@@ -136,6 +139,7 @@ struct Balancing {
 /// An attempt that runs.
 #[derive(Debug)]
 struct LeaseState {
+    /// The position of its instance.
     at: u32,
     pass: Pass,
     ticket: Ticket,
@@ -192,34 +196,18 @@ impl Core {
         seed: u64,
         now: Instant,
     ) -> Result<Self, Error> {
-        let kind: StrategyKind = settings.strategy.parse()?;
-        let mut balancing = vec![Balancing {
-            route: None,
-            kind,
-            state: kind.build(),
-        }];
-        for route in &routes {
-            let kind = match &route.strategy {
-                Some(name) => name.parse()?,
-                None => kind,
-            };
-            balancing.push(Balancing {
-                route: Some(route.name.clone()),
-                kind,
+        let names = instances.iter().map(|instance| &instance.name);
+        let kinds = Self::check(&settings, &routes, names)?;
+        let owners =
+            std::iter::once(None).chain(routes.iter().map(|route| Some(route.name.clone())));
+        let balancing = owners
+            .zip(&kinds)
+            .map(|(route, kind)| Balancing {
+                route,
+                kind: *kind,
                 state: kind.build(),
-            });
-            for name in route.tiers.iter().flatten() {
-                if !instances.iter().any(|instance| instance.name == *name) {
-                    return Err(Error::new(
-                        ErrorKind::Config,
-                        format!(
-                            "route '{}' names instance '{name}', which does not exist",
-                            route.name
-                        ),
-                    ));
-                }
-            }
-        }
+            })
+            .collect();
         let mut core = Self {
             routes,
             slots: Vec::with_capacity(instances.len()),
@@ -245,22 +233,39 @@ impl Core {
             scratch: dispatch::Scratch::default(),
             settings,
         };
-        for instance in instances {
-            core.add_slot(instance, now)?;
+        let breaker = core.settings.breaker.clone();
+        for (number, instance) in (0..).zip(instances) {
+            core.add_slot(number, instance, &breaker, now);
         }
         Ok(core)
     }
 
-    /// Adds an instance at the end of the ring.
-    fn add_slot(&mut self, settings: InstanceSettings, now: Instant) -> Result<(), Error> {
-        if self.find(&settings.name).is_some() {
-            return Err(Error::new(
-                ErrorKind::Config,
-                format!("there are two instances called '{}'", settings.name),
-            ));
-        }
-        let slot = Slot::new(settings, self.settings.breaker.clone(), now);
-        self.standings.push(Standing {
+    /// Adds an instance at the end of the ring. Its number is its name for those outside: it is never given again.
+    fn add_slot(
+        &mut self,
+        number: u32,
+        settings: InstanceSettings,
+        breaker: &BreakerSettings,
+        now: Instant,
+    ) {
+        let slot = Slot::new(number, settings, breaker.clone(), now);
+        self.gates.push(Gate {
+            open: slot.is_open(),
+            care: slot.needs_care(),
+            ready_at: None,
+        });
+        self.slots.push(slot);
+        let at = self.slots.len() - 1;
+        self.standings.push(self.standing_of(at, now));
+        self.classes.clear();
+        self.class_of.clear();
+        self.known_states.push(self.state_of(at, now));
+    }
+
+    /// Returns what a strategy knows of an instance with nothing in flight.
+    fn standing_of(&self, at: usize, now: Instant) -> Standing {
+        let slot = &self.slots[at];
+        Standing {
             in_flight: 0,
             permits: slot.permits(now),
             weight: slot.settings.weight.max(1),
@@ -269,21 +274,9 @@ impl Core {
                 .settings
                 .price
                 .map_or(f32::INFINITY, |price| price as f32),
-            budget_left: 1.0,
+            budget_left: slot.limiter.share_left(now) as f32,
             expected: slot.estimate.score(None, &self.fleet, now) as f32,
-        });
-        self.gates.push(Gate {
-            open: slot.is_open(),
-            care: slot.needs_care(),
-            ready_at: None,
-        });
-        self.slots.push(slot);
-        self.classes.clear();
-        self.class_of.clear();
-        self.known_states.push(InstanceState::On);
-        let at = self.slots.len() - 1;
-        self.known_states[at] = self.state_of(at, now);
-        Ok(())
+        }
     }
 
     /// Lets somebody else than a known strategy choose, for requests without a route.
@@ -327,7 +320,7 @@ impl Core {
         let tried = &want.tried;
         self.classes[class].candidates.iter().any(|at| {
             let slot = &self.slots[*at as usize];
-            !tried.contains(at)
+            !tried.contains(&slot.number)
                 && slot.is_open()
                 && slot.breaker.admits(now)
                 && slot

@@ -90,6 +90,11 @@ impl Scaler {
         }
     }
 
+    /// Goes on with other settings.
+    pub(crate) fn tune(&mut self, settings: ScalingSettings) {
+        self.settings = settings;
+    }
+
     /// Takes a look and decides. Looks closer than a second to the last one only replace it.
     pub(crate) fn look(&mut self, look: Look, now: Instant) -> Option<Move> {
         const EVERY: Duration = Duration::from_millis(900);

@@ -16,6 +16,7 @@ use super::auth::{Clock, Credentials, system_clock};
 use super::call;
 use super::connects::watch;
 use super::fault::{Place, Stage, closed_unanswered, explain};
+use super::fingerprint;
 use super::hint::better_hint;
 use super::http::{Http, Way, read_authorities};
 use super::{Settings, Timeouts};
@@ -72,6 +73,11 @@ impl BaseLlmGeneration {
     /// Returns the protocol it speaks.
     pub fn provider_type(&self) -> ProviderType {
         self.upstream.provider_type
+    }
+
+    /// Returns a number that is another one when it is reached in another way.
+    pub fn fingerprint(&self) -> u64 {
+        self.upstream.fingerprint
     }
 
     /// Asks for an answer; sends nothing until the stream is polled, and closes its connection when it is dropped.
@@ -137,6 +143,7 @@ pub(super) struct Upstream {
     pub(super) credentials: Credentials,
     chat_url: Url,
     client: Client,
+    fingerprint: u64,
 }
 
 /// A small answer, read whole.
@@ -176,6 +183,7 @@ impl Upstream {
                 .map(|(_, field)| (*field).to_owned())
         });
         Ok(Self {
+            fingerprint: fingerprint::of(&settings, way.authorities.as_deref()),
             client: http.client(way)?,
             name: settings.name,
             provider_type,

@@ -34,6 +34,10 @@ impl LlmModelStrategy for Ollama {
         self.0.models().boxed()
     }
 
+    fn fingerprint(&self) -> Option<u64> {
+        Some(self.0.fingerprint())
+    }
+
     fn probe(&self) -> BoxFuture<'_, Result<(), Error>> {
         self.0.reach("/api/version").boxed()
     }

@@ -35,6 +35,10 @@ impl LlmModelStrategy for ZhipuAi {
         self.0.models().boxed()
     }
 
+    fn fingerprint(&self) -> Option<u64> {
+        Some(self.0.fingerprint())
+    }
+
     fn probe(&self) -> BoxFuture<'_, Result<(), Error>> {
         probe_by_models(&self.0).boxed()
     }

@@ -7,9 +7,11 @@ mod encoder;
 mod error;
 mod events;
 mod fields;
+mod front;
 mod lines;
 mod request;
 
 pub use encoder::Encoder;
 pub use error::{error_body, error_status};
+pub use front::{About, Front, Speaker};
 pub use request::decode_request;

@@ -22,20 +22,22 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("sim", &["base", "wire"]),
     // Of the pool it uses the names of the strategies.
     ("console", &["base", "deck", "pool"]),
+    ("gateway", &["base", "deck", "wire"]),
     ("logging", &["base"]),
     (
         "config",
         &[
-            "base", "limit", "monitor", "pool", "provider", "driver", "console", "logging",
-            "prices", "wire",
+            "base", "limit", "monitor", "pool", "provider", "driver", "console", "gateway",
+            "logging", "prices", "wire",
         ],
     ),
+    ("bench", &["base"]),
     ("simulate", &["base", "driver", "limit", "pool"]),
     (
         "cli",
         &[
-            "base", "config", "console", "deck", "driver", "export", "limit", "logging", "monitor", "pool",
-            "provider", "sim", "simulate", "wire",
+            "base", "bench", "config", "console", "deck", "driver", "export", "gateway", "limit",
+            "logging", "monitor", "pool", "prices", "provider", "sim", "simulate", "wire",
         ],
     ),
 ];

@@ -10,5 +10,6 @@ mod config;
 mod console_pty;
 mod driver;
 mod faults;
+mod gateway;
 mod layers;
 mod support;

@@ -1,7 +1,8 @@
 //! Asking, stopping, asking again, and what comes in.
 
 use super::{App, Effect, Focus, Tone};
-use crate::base::{ChatRequest, Chunk, Error, ErrorKind};
+use crate::base::{ChatRequest, Chunk, Error, ErrorKind, Target};
+use crate::console::state::chat::TurnId;
 use crate::console::state::reply::{LONGEST_ANSWER, Phase, ReplyId};
 use crate::console::state::scroll::Move;
 
@@ -22,45 +23,33 @@ impl App {
         }
         let question = question.to_owned();
         self.composer.push(&draft);
+        if let Some(editing) = self.editing.take() {
+            return self.send_edited(&editing, question);
+        }
         self.composer.clear();
-        let id = self.chat.ask(question, self.now);
-        self.chat.scroll.push(Move::Bottom);
-        vec![self.request(id)]
+        self.ask(question)
     }
 
-    /// Asks the last question again.
-    pub(super) fn retry(&mut self) -> Vec<Effect> {
-        if self.chat.running().is_some() {
-            self.say("an answer is coming in; Esc stops it", Tone::Note);
-            return Vec::new();
-        }
-        let Some(id) = self.chat.ask_again(self.now) else {
-            self.say("nothing has been asked yet", Tone::Note);
-            return Vec::new();
-        };
+    /// Asks a question at the end of the conversation, of whom is chosen.
+    pub(super) fn ask(&mut self, question: String) -> Vec<Effect> {
+        let targets = self.answerers.targets();
+        let persona = self.persona.clone();
+        let ids = self.chat.ask(question, persona, targets.len(), self.now);
         self.chat.scroll.push(Move::Bottom);
-        vec![self.request(id)]
+        self.requests_of_last(&ids, &targets)
     }
 
-    /// Stops the answer that is coming in; what has come stays.
+    /// Stops the answers that are coming in; what has come stays. `None` when there are none.
     pub(super) fn stop(&mut self) -> Option<Vec<Effect>> {
-        let id = self.chat.running()?.id;
+        let ids: Vec<ReplyId> = self.chat.running_replies().map(|reply| reply.id).collect();
         let now = self.now;
-        if let Some(reply) = self.chat.reply_mut(id) {
-            reply.stop(now);
-        }
-        Some(vec![Effect::Cancel(id)])
-    }
-
-    /// Copies the last answer.
-    pub(super) fn copy(&mut self) -> Vec<Effect> {
-        match self.chat.last_answer() {
-            Some(text) => vec![Effect::Copy(text.to_owned())],
-            None => {
-                self.say("there is no answer to copy yet", Tone::Note);
-                Vec::new()
+        for &id in &ids {
+            if let Some(reply) = self.chat.reply_mut(id) {
+                reply.stop(now);
             }
         }
+        let effects: Vec<Effect> = ids.into_iter().map(Effect::Cancel).collect();
+        (!effects.is_empty()).then_some(effects)
     }
 
     /// Takes a piece of an answer.
@@ -105,18 +94,34 @@ impl App {
         effects
     }
 
-    /// Tells whether any question was answered or asked.
-    pub(super) fn has_conversation(&self) -> bool {
-        !self.chat.turns.is_empty()
+    /// Makes the requests for answers to the last question.
+    pub(super) fn requests_of_last(&mut self, ids: &[ReplyId], targets: &[Target]) -> Vec<Effect> {
+        match self.chat.last().map(|turn| turn.id) {
+            Some(turn) => self.requests(turn, ids, targets),
+            None => Vec::new(),
+        }
     }
 
-    fn request(&self, id: ReplyId) -> Effect {
-        let persona = self.context.personas.first();
-        let prompt = persona
-            .map(|persona| persona.prompt.as_str())
-            .filter(|prompt| !prompt.is_empty());
-        let messages = self.chat.messages(prompt, self.history_turns);
-        Effect::Send(id, Box::new(ChatRequest::new(messages)))
+    /// Makes the requests for answers to a shown question.
+    pub(super) fn requests(
+        &mut self,
+        turn: TurnId,
+        ids: &[ReplyId],
+        targets: &[Target],
+    ) -> Vec<Effect> {
+        let place = self.chat.turns().position(|shown| shown.id == turn);
+        let messages = self
+            .chat
+            .messages(place.unwrap_or_default(), self.history_turns);
+        let mut effects = Vec::new();
+        for (&id, target) in ids.iter().zip(targets) {
+            if let (Target::Instance(name), Some(reply)) = (target, self.chat.reply_mut(id)) {
+                reply.ask_of(name.clone());
+            }
+            let request = ChatRequest::new(messages.clone()).with_target(target.clone());
+            effects.push(Effect::Send(id, Box::new(request)));
+        }
+        effects
     }
 }
 

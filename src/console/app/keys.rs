@@ -7,6 +7,7 @@ use crate::console::action::Action;
 use crate::console::state::dialog::{Dialog, Question, Then};
 use crate::console::state::scroll::Move;
 use crate::console::state::toast::Toast;
+use crate::console::words::phrase;
 
 impl App {
     pub(super) fn key(&mut self, key: KeyEvent) -> Vec<Effect> {
@@ -91,8 +92,20 @@ impl App {
             Action::Up | Action::Down | Action::UndoTyping => {
                 self.composer.input(&key);
             }
-            Action::Retry => return self.retry(),
+            Action::Retry => return self.again(),
+            Action::RetryBy => return self.choose_again_by(),
+            Action::Edit => self.edit_question(),
+            Action::GoOn => return self.go_on(),
+            Action::NextVariant => self.step_variant(1),
+            Action::PreviousVariant => self.step_variant(-1),
+            Action::NextQuestion => self.jump(1),
+            Action::PreviousQuestion => self.jump(-1),
+            Action::Pick => self.pick(),
+            Action::Who => self.choose_answerers(),
+            Action::Compare => return self.choose_compared(),
+            Action::Persona => self.choose_persona(),
             Action::Copy => return self.copy(),
+            Action::CopyCode => return self.copy_code(),
             Action::NewConversation => return self.ask_for_new_conversation(),
             Action::ScrollUp => self.step(-1),
             Action::ScrollDown => self.step(1),
@@ -118,7 +131,7 @@ impl App {
             Action::PreviousScope => return self.step_scope(-1),
             Action::WiderWindow => return self.widen(1),
             Action::NarrowerWindow => return self.widen(-1),
-            Action::Confirm | Action::Cancel | Action::Choose => {}
+            Action::Confirm | Action::Cancel | Action::Choose | Action::Mark => {}
         }
         Vec::new()
     }
@@ -153,7 +166,7 @@ impl App {
         if let Some(effects) = self.stop() {
             return effects;
         }
-        if self.leave_page_step() {
+        if (self.focus == Focus::Prompt && self.leave_editing()) || self.leave_page_step() {
             return Vec::new();
         }
         if self.zoomed && self.focus != Focus::Prompt {
@@ -163,6 +176,7 @@ impl App {
         } else if self.focus == Focus::Metrics && self.metrics.instance().is_some() {
             return self.scope_all();
         } else if self.focus == Focus::Transcript {
+            self.chat.selected = None;
             self.chat.scroll.push(Move::Bottom);
         } else {
             self.focus = Focus::of(Pane::Chat);
@@ -196,13 +210,7 @@ impl App {
             Dialog::Confirm(question) if action == Action::Confirm => {
                 let then = question.then.clone();
                 self.dialog = None;
-                return match then {
-                    Then::Command(command) => vec![Effect::Command {
-                        command,
-                        undoing: false,
-                    }],
-                    Then::NewConversation => self.new_conversation(),
-                };
+                return self.follow(then);
             }
             Dialog::Confirm(_) => {}
             Dialog::Palette(palette) => match action {
@@ -218,14 +226,21 @@ impl App {
                 Action::ScrollDown => list.step(1),
                 Action::Top => list.selected = 0,
                 Action::Bottom => list.step(isize::MAX),
+                Action::Mark if list.markable > 0 => {
+                    let most = list.markable;
+                    let marked = list.mark();
+                    if !marked {
+                        self.say(phrase!("at most {} can be compared", most), Tone::Note);
+                    }
+                }
                 Action::Choose => {
-                    let chosen = list.entries.get(list.selected).cloned();
+                    let list = list.clone();
                     self.dialog = None;
-                    if let Some(entry) = chosen {
-                        return vec![Effect::Command {
-                            command: entry.command,
-                            undoing: false,
-                        }];
+                    if let Some(entry) = list.entries.get(list.selected) {
+                        return match &entry.then {
+                            Then::Compare => self.compare(list),
+                            then => self.follow(then.clone()),
+                        };
                     }
                 }
                 _ => {}
@@ -234,8 +249,25 @@ impl App {
         Vec::new()
     }
 
+    /// Does what was agreed to or chosen in a dialog.
+    fn follow(&mut self, then: Then) -> Vec<Effect> {
+        match then {
+            Then::Command(command) => vec![Effect::Command {
+                command,
+                undoing: false,
+            }],
+            Then::NewConversation => self.new_conversation(),
+            Then::AgainBy(turn, target) => self.again_by(turn, &target),
+            Then::Answer(answerers) => self.answer_by(answerers),
+            Then::ChooseCompared => self.choose_compared(),
+            Then::Compare => Vec::new(),
+            Then::Play(persona) => self.play(persona),
+            Then::Copy(text) => vec![Effect::Copy(text)],
+        }
+    }
+
     fn ask_for_new_conversation(&mut self) -> Vec<Effect> {
-        if self.has_conversation() {
+        if !self.chat.is_empty() {
             self.dialog = Some(Dialog::Confirm(Question {
                 text: "Start a new conversation? This one is forgotten.".to_owned(),
                 yes: "start anew",
@@ -261,6 +293,7 @@ impl App {
         match self.focus {
             Focus::Prompt | Focus::Transcript | Focus::Metrics => {
                 let wish = if bottom { Move::Bottom } else { Move::Top };
+                self.chat.selected = None;
                 self.chat.scroll.push(wish);
             }
             Focus::Pool => self.pool.select(if bottom { usize::MAX } else { 0 }),

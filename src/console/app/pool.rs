@@ -103,21 +103,17 @@ impl App {
         let entries: Vec<Entry> = StrategyKind::ALL
             .iter()
             .map(|kind| Entry {
-                name: kind.as_str().to_owned(),
+                name: kind.as_str().replace('_', " "),
                 about: kind.about().to_owned(),
                 current: kind.as_str() == now,
-                command: Command::SetStrategy {
+                then: Then::Command(Command::SetStrategy {
                     route: None,
                     strategy: kind.as_str().to_owned(),
-                },
+                }),
             })
             .collect();
-        let selected = entries.iter().position(|entry| entry.current).unwrap_or(0);
-        self.dialog = Some(Dialog::Choose(List {
-            title: "Which instance answers next",
-            entries,
-            selected,
-        }));
+        let list = List::new("Which instance answers next", entries);
+        self.dialog = Some(Dialog::Choose(list));
     }
 
     /// Takes the last change back.

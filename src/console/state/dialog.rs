@@ -1,7 +1,12 @@
 //! What lies over the panes and takes all keys: the help, a question, a list.
 
+use std::sync::Arc;
+
+use super::answerers::Answerers;
+use super::chat::TurnId;
 use super::palette::Palette;
-use crate::base::Command;
+use crate::base::{Command, Target};
+use crate::console::Persona;
 
 /// An open dialog.
 #[derive(Clone, Debug, PartialEq)]
@@ -29,11 +34,23 @@ pub(crate) struct Question {
     pub(crate) then: Then,
 }
 
-/// What a yes sets off.
+/// What a yes, or a choice, sets off.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Then {
     Command(Command),
     NewConversation,
+    /// Ask a question again, of these.
+    AgainBy(TurnId, Target),
+    /// Ask these from now on.
+    Answer(Answerers),
+    /// Open the list of instances to compare.
+    ChooseCompared,
+    /// Ask the marked ones from now on.
+    Compare,
+    /// Let this one answer from now on.
+    Play(Option<Arc<Persona>>),
+    /// Copy a text.
+    Copy(String),
 }
 
 /// A list of which one is chosen.
@@ -42,6 +59,8 @@ pub(crate) struct List {
     pub(crate) title: &'static str,
     pub(crate) entries: Vec<Entry>,
     pub(crate) selected: usize,
+    /// How many entries can be marked at once; 0 when one is simply chosen.
+    pub(crate) markable: usize,
 }
 
 /// One line of a list.
@@ -49,13 +68,42 @@ pub(crate) struct List {
 pub(crate) struct Entry {
     pub(crate) name: String,
     pub(crate) about: String,
-    /// Whether it is what holds now.
+    /// Whether it is what holds now, or is marked.
     pub(crate) current: bool,
     /// What choosing it does.
-    pub(crate) command: Command,
+    pub(crate) then: Then,
 }
 
 impl List {
+    /// Makes a list of which one is chosen; the one that holds now is selected.
+    pub(crate) fn new(title: &'static str, entries: Vec<Entry>) -> Self {
+        let selected = entries.iter().position(|entry| entry.current).unwrap_or(0);
+        Self {
+            title,
+            entries,
+            selected,
+            markable: 0,
+        }
+    }
+
+    /// Marks the selected entry, or takes its mark away; `false` when no more can be marked.
+    pub(crate) fn mark(&mut self) -> bool {
+        let marked = self.marked().count();
+        let Some(entry) = self.entries.get_mut(self.selected) else {
+            return true;
+        };
+        if !entry.current && marked >= self.markable {
+            return false;
+        }
+        entry.current = !entry.current;
+        true
+    }
+
+    /// Returns the marked entries.
+    pub(crate) fn marked(&self) -> impl Iterator<Item = &Entry> {
+        self.entries.iter().filter(|entry| entry.current)
+    }
+
     /// Moves the selection, staying within the list.
     pub(crate) fn step(&mut self, by: isize) {
         let last = self.entries.len().saturating_sub(1);

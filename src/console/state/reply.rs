@@ -6,8 +6,8 @@ use tokio::time::Instant;
 
 use super::incoming::Incoming;
 use crate::base::{
-    Answer, Attempt, Chunk, Error, LlmResponse, Outcome, ToolArguments, ToolCallDelta, clean,
-    clean_line,
+    Answer, Attempt, Chunk, Error, InstanceName, LlmResponse, Outcome, ToolArguments,
+    ToolCallDelta, clean, clean_line,
 };
 
 /// The most text kept of one answer, in bytes; a longer one is stopped and says so.
@@ -41,6 +41,8 @@ pub(crate) struct Reply {
     pub(crate) asked: Instant,
     /// Changes whenever anything here does, so that drawings can be kept.
     pub(crate) revision: u64,
+    /// The one instance that was asked, when it was one.
+    asked_of: Option<InstanceName>,
     answer: Answer,
     text: Incoming,
     reasoning: Incoming,
@@ -55,6 +57,7 @@ impl Reply {
             phase: Phase::Waiting,
             asked: now,
             revision: 0,
+            asked_of: None,
             answer: Answer::default(),
             text: Incoming::default(),
             reasoning: Incoming::default(),
@@ -65,6 +68,16 @@ impl Reply {
     /// Returns what has come so far; all text in it is clean.
     pub(crate) fn response(&self) -> &LlmResponse {
         self.answer.so_far()
+    }
+
+    /// Notes which instance alone is asked.
+    pub(crate) fn ask_of(&mut self, name: InstanceName) {
+        self.asked_of = Some(name);
+    }
+
+    /// Returns the instance that alone was asked.
+    pub(crate) fn asked_of(&self) -> Option<&InstanceName> {
+        self.asked_of.as_ref()
     }
 
     /// Tells whether more may come.

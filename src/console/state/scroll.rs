@@ -13,6 +13,8 @@ pub(crate) enum Move {
     Lines(isize),
     /// Half pages, down when positive.
     HalfPages(isize),
+    /// To the first line of a turn.
+    ToTurn(usize),
     /// To the first line.
     Top,
     /// To the last line, and follow.
@@ -170,6 +172,11 @@ impl Scroll {
             Move::Bottom => {
                 self.anchor = bottom;
                 self.follow = true;
+            }
+            Move::ToTurn(turn) => {
+                let turn = turn.min(turns - 1);
+                self.anchor = Anchor { turn, line: 0 }.min(bottom);
+                self.follow = self.anchor == bottom;
             }
             Move::Lines(lines) => self.move_by(lines, turns, bottom, heights),
             Move::HalfPages(halves) => self.move_by(halves * half, turns, bottom, heights),

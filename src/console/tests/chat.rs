@@ -333,7 +333,7 @@ async fn y_copies_the_last_answer_and_says_which_way() {
     console.settle().await;
     console.press("esc y").await;
     assert_eq!(console.host.copied(), ["**hi** there"]);
-    assert!(console.shows("answer copied: by OSC 52"));
+    assert!(console.shows("copied by OSC 52"));
 }
 
 #[tokio::test(start_paused = true)]

@@ -9,9 +9,11 @@ use super::chrome::spans_width;
 use super::transcript::{Transcript, text_width};
 use super::turn::Style;
 use super::{Look, chrome};
+use crate::base::{InstanceName, Target};
 use crate::console::action::Action;
 use crate::console::app::{App, Drawn};
 use crate::console::keymap::Context;
+use crate::console::state::answerers::Answerers;
 use crate::console::state::focus::Focus;
 use crate::console::state::reply::{Phase, Reply};
 use crate::console::state::scroll::{Below, Window};
@@ -50,7 +52,7 @@ pub(crate) fn draw(
         height: status.y.saturating_sub(area.y),
         ..area
     };
-    if app.chat.turns.is_empty() {
+    if app.chat.is_empty() {
         welcome(frame, conversation, app, look);
     } else {
         turns(frame, conversation, app, transcript, look, drawn);
@@ -83,15 +85,16 @@ fn turns(
     drawn: &mut Drawn,
 ) {
     let width = text_width(area.width);
-    let in_prompt = app.keymap.key_for(Context::Prompt, Action::Retry);
-    let retry_key = in_prompt.unwrap_or_default();
-    let style = Style {
-        look: *look,
-        width,
-        persona: app.context.personas.first(),
-        show_reasoning: app.show_reasoning,
-        retry_key: &retry_key,
+    let key = |action| app.keymap.key_for(app.chat_context(), action);
+    let keys = Keys {
+        retry: key(Action::Retry).unwrap_or_default(),
+        go_on: key(Action::GoOn).unwrap_or_default(),
+        versions: [Action::PreviousVariant, Action::NextVariant]
+            .map(|action| key(action).unwrap_or_default())
+            .join(" "),
+        pick: key(Action::Pick).unwrap_or_default(),
     };
+    let style = keys.style(app, width, look);
     transcript.begin(&style);
     let rows = usize::from(area.height);
     let step = if app.chat.running().is_some() {
@@ -104,21 +107,25 @@ fn turns(
         rows,
         step: step.max(1),
     };
-    let turns = &app.chat.turns;
-    drawn.scroll.settle(window, turns.len(), |index| {
-        transcript.height(&turns[index], &style)
+    let chat = &app.chat;
+    drawn.scroll.settle(window, chat.len(), |index| {
+        chat.turn(index).map_or(0, |turn| {
+            transcript.height(turn, chat.variants(index), &style)
+        })
     });
     let anchor = drawn.scroll.anchor;
     let mut row = 0;
     let mut first = anchor.line;
     let buffer = frame.buffer_mut();
-    for turn in turns.iter().skip(anchor.turn) {
+    for (index, turn) in chat.turns().enumerate().skip(anchor.turn) {
         if row >= rows {
             break;
         }
-        let Some(block) = transcript.block(turn, &style) else {
-            continue;
-        };
+        let block = transcript.block(turn, chat.variants(index), &style);
+        if first == 0 && chat.selected == Some(turn.id) {
+            let mark = Rect::new(area.x, area.y + row as u16, area.width.min(2), 1);
+            buffer.set_style(mark, look.theme.style(Role::Selected));
+        }
         for (indent, line) in block.lines(first, rows - row, &style) {
             let at = Rect::new(
                 area.x + indent,
@@ -130,6 +137,29 @@ fn turns(
             row += 1;
         }
         first = 0;
+    }
+}
+
+/// The keys that the conversation names, as words.
+struct Keys {
+    retry: String,
+    go_on: String,
+    versions: String,
+    pick: String,
+}
+
+impl Keys {
+    fn style<'a>(&'a self, app: &App, width: u16, look: &Look<'a>) -> Style<'a> {
+        Style {
+            look: *look,
+            width,
+            show_reasoning: app.show_reasoning,
+            facts: true,
+            retry_key: &self.retry,
+            go_on_key: &self.go_on,
+            version_keys: &self.versions,
+            pick_key: &self.pick,
+        }
     }
 }
 
@@ -146,6 +176,12 @@ fn draw_status(frame: &mut Frame<'_>, area: Rect, app: &App, below: Below, look:
     if let Some(reply) = app.chat.running() {
         left.extend(progress(reply, app, look));
         left.push(Span::raw(" "));
+    } else if app.editing.is_some() {
+        let leave = app.keymap.key_for(Context::Prompt, Action::Back);
+        left.push(look.span("asking in other words ", Role::Notice));
+        left.push(look.span(format!("{} ", symbols.dot), Role::Dim));
+        left.push(look.span(leave.unwrap_or_default(), Role::Key));
+        left.push(look.span(" leaves it as it was ", Role::Dim));
     } else {
         left = vec![look.span(rule, border)];
     }
@@ -155,14 +191,44 @@ fn draw_status(frame: &mut Frame<'_>, area: Rect, app: &App, below: Below, look:
         Below::Lines(lines) => Some(format!(" {} {lines} more lines ", symbols.down)),
         Below::MoreThan(lines) => Some(format!(" {} more than {lines} lines ", symbols.down)),
     };
-    let right: Vec<Span<'static>> = below
-        .map(|text| vec![look.span(text, Role::Badge), look.span(rule, border)])
-        .unwrap_or_default();
+    let mut right: Vec<Span<'static>> = Vec::new();
+    if let Some(to) = asked_of(app) {
+        let room = usize::from(area.width) / 2;
+        right.push(look.span(format!(" {} ", symbols.arrow), Role::Dim));
+        right.push(look.span(text::truncate(&to, room).into_owned(), Role::Key));
+        right.push(look.span(format!(" {rule}"), border));
+    }
+    if let Some(text) = below {
+        right.push(look.span(text, Role::Badge));
+        right.push(look.span(rule, border));
+    }
     let used = chrome::spans_width(&left) + spans_width(&right);
     let rest = usize::from(area.width).saturating_sub(used);
     left.push(look.span(rule.repeat(rest), border));
     left.extend(right);
     Line::from(left).render(area, frame.buffer_mut());
+}
+
+/// Who will answer and whom it plays, when that is not the usual.
+fn asked_of(app: &App) -> Option<String> {
+    let who = match &app.answerers {
+        Answerers::One(Target::Any) => None,
+        Answerers::One(Target::Type(one)) => Some(one.to_string()),
+        Answerers::One(Target::Route(one)) => Some(one.to_string()),
+        Answerers::One(Target::Instance(one)) => Some(one.to_string()),
+        Answerers::Each(names) => {
+            let names: Vec<&str> = names.iter().map(InstanceName::as_str).collect();
+            Some(names.join(" + "))
+        }
+    };
+    let usual = app.context.personas.first();
+    let plays = match &app.persona {
+        Some(persona) if usual == Some(&**persona) => None,
+        Some(persona) => Some(persona.name.clone()),
+        None => usual.map(|_| "no persona".to_owned()),
+    };
+    let parts: Vec<String> = who.into_iter().chain(plays).collect();
+    (!parts.is_empty()).then(|| text::display_safe(&parts.join(", ")))
 }
 
 /// How the answer that is coming in is doing.
@@ -173,7 +239,9 @@ fn progress(reply: &Reply, app: &App, look: &Look<'_>) -> Vec<Span<'static>> {
         .instance
         .as_ref()
         .map(|name| text::display_safe(name.as_str()));
+    let several = app.chat.running_replies().count();
     let doing = match (&reply.phase, who) {
+        _ if several > 1 => format!("{several} answers come in"),
         (Phase::Waiting, _) => "waiting for an instance".to_owned(),
         (_, Some(name)) if reply.response().text.is_empty() => format!("{name} thinks"),
         (_, Some(name)) => format!("{name} answers"),

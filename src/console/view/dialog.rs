@@ -116,7 +116,7 @@ pub(crate) fn choose(frame: &mut Frame<'_>, area: Rect, list: &List, look: &Look
             } else {
                 " "
             };
-            let name = text::pad(&entry.name.replace('_', " "), names);
+            let name = text::pad(&entry.name, names);
             let room = usize::from(inside.width).saturating_sub(names + 5);
             let about = text::pad(&entry.about, room);
             if index == list.selected {

@@ -2,9 +2,8 @@
 
 use std::collections::HashMap;
 
-use super::turn::{Block, INDENT, Style};
-use crate::console::state::chat::Turn;
-use crate::console::state::reply::ReplyId;
+use super::turn::{Block, INDENT, Style, stamp};
+use crate::console::state::chat::{Turn, TurnId, Variants};
 
 /// The most turns kept laid out; those not looked at for longest go first.
 const MOST_BLOCKS: usize = 96;
@@ -12,8 +11,8 @@ const MOST_BLOCKS: usize = 96;
 /// Laid-out turns, and the heights of those that were once.
 #[derive(Default)]
 pub(crate) struct Transcript {
-    blocks: HashMap<ReplyId, Block>,
-    heights: HashMap<ReplyId, (u64, usize)>,
+    blocks: HashMap<TurnId, Block>,
+    heights: HashMap<TurnId, (u64, usize)>,
     look: Option<(u16, u64, bool)>,
     frame: u64,
 }
@@ -36,34 +35,36 @@ impl Transcript {
     }
 
     /// Returns how many lines a turn has.
-    pub(crate) fn height(&mut self, turn: &Turn, style: &Style<'_>) -> usize {
-        let Some(reply) = turn.reply() else { return 0 };
-        if let Some((revision, height)) = self.heights.get(&reply.id)
-            && *revision == reply.revision
+    pub(crate) fn height(&mut self, turn: &Turn, variants: Variants, style: &Style<'_>) -> usize {
+        let stamp = stamp(turn, variants);
+        if let Some((made_of, height)) = self.heights.get(&turn.id)
+            && *made_of == stamp
         {
             return *height;
         }
-        let height = self
-            .block(turn, style)
-            .map_or(0, |block| block.height(style));
-        self.heights.insert(reply.id, (reply.revision, height));
+        let height = self.block(turn, variants, style).height(style);
+        self.heights.insert(turn.id, (stamp, height));
         height
     }
 
     /// Returns a turn, laid out.
-    pub(crate) fn block(&mut self, turn: &Turn, style: &Style<'_>) -> Option<&mut Block> {
-        let reply = turn.reply()?;
-        if self.blocks.len() >= MOST_BLOCKS && !self.blocks.contains_key(&reply.id) {
+    pub(crate) fn block(
+        &mut self,
+        turn: &Turn,
+        variants: Variants,
+        style: &Style<'_>,
+    ) -> &mut Block {
+        if self.blocks.len() >= MOST_BLOCKS && !self.blocks.contains_key(&turn.id) {
             self.evict();
         }
         let frame = self.frame;
         let block = self
             .blocks
-            .entry(reply.id)
-            .or_insert_with(|| Block::new(&turn.question, style));
+            .entry(turn.id)
+            .or_insert_with(|| Block::new(turn, style));
         block.used = frame;
-        block.update(reply, style);
-        Some(block)
+        block.update(turn, variants, style);
+        block
     }
 
     /// Forgets the half that was not looked at for longest.

@@ -1,13 +1,16 @@
 //! One turn as lines: the question, the answer, and under it who answered, how fast, and what went wrong.
 
+use std::hash::{DefaultHasher, Hash, Hasher};
+
 use ratatui::text::{Line, Span};
 
 use super::Look;
+use super::compare::Columns;
 use super::markdown::Markdown;
 use crate::base::{Attempt, Error, FinishReason, LlmResponse, Outcome, ToolCall};
-use crate::console::Persona;
-use crate::console::app::is_worth_retrying;
-use crate::console::state::reply::{Phase, Reply};
+use crate::console::app::{is_worth_retrying, was_cut};
+use crate::console::state::chat::{Turn, Variants};
+use crate::console::state::reply::{Phase, Reply, ReplyId};
 use crate::console::text;
 use crate::console::theme::Role;
 
@@ -18,17 +21,26 @@ const MOST_QUESTION: usize = 24;
 /// The most lines of reasoning that are shown when it is open.
 const MOST_REASONING: usize = 400;
 
-/// One turn, laid out for a width. The answer's settled lines are kept by its Markdown.
+/// One turn, laid out for a width. The answers' settled lines are kept by their Markdown.
 pub(crate) struct Block {
     question: Vec<Line<'static>>,
+    /// Which version this is, when there are several.
+    versions: Option<Line<'static>>,
+    answers: Vec<(ReplyId, AnswerBlock)>,
+    columns: Option<Columns>,
+    made_of: Option<u64>,
+    /// When it was last drawn, in frames.
+    pub(crate) used: u64,
+}
+
+/// One answer, laid out for a width.
+pub(crate) struct AnswerBlock {
     before: Vec<Line<'static>>,
     markdown: Markdown,
     /// How much of the answer the Markdown has.
     pushed: usize,
     after: Vec<Line<'static>>,
     revision: Option<u64>,
-    /// When it was last drawn, in frames.
-    pub(crate) used: u64,
 }
 
 /// What decides how a turn looks, beside the turn itself.
@@ -36,28 +48,156 @@ pub(crate) struct Block {
 pub(crate) struct Style<'a> {
     pub(crate) look: Look<'a>,
     pub(crate) width: u16,
-    pub(crate) persona: Option<&'a Persona>,
     pub(crate) show_reasoning: bool,
+    /// Whether the figures stand under an answer.
+    pub(crate) facts: bool,
     /// The key that asks again.
     pub(crate) retry_key: &'a str,
+    /// The key that goes on with an answer that was cut.
+    pub(crate) go_on_key: &'a str,
+    /// The keys that go to other versions.
+    pub(crate) version_keys: &'a str,
+    /// The key that goes on with one of several answers.
+    pub(crate) pick_key: &'a str,
+}
+
+/// Tells two states of a turn apart.
+pub(crate) fn stamp(turn: &Turn, variants: Variants) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    (turn.id, turn.shown, turn.compared, variants).hash(&mut hasher);
+    let shown = turn.replies.iter().enumerate();
+    for (_, reply) in shown.filter(|(place, _)| turn.compared || *place == turn.shown) {
+        (reply.id, reply.revision).hash(&mut hasher);
+    }
+    hasher.finish()
 }
 
 impl Block {
     /// Lays a question out.
-    pub(crate) fn new(question: &str, style: &Style<'_>) -> Self {
+    pub(crate) fn new(turn: &Turn, style: &Style<'_>) -> Self {
+        let you = turn
+            .persona
+            .as_deref()
+            .map(|persona| persona.you_name.trim());
         Self {
-            question: question_lines(question, style),
+            question: question_lines(&turn.question, you.unwrap_or_default(), style),
+            versions: None,
+            answers: Vec::new(),
+            columns: None,
+            made_of: None,
+            used: 0,
+        }
+    }
+
+    /// Takes in what is new of the answers.
+    pub(crate) fn update(&mut self, turn: &Turn, variants: Variants, style: &Style<'_>) {
+        let stamp = stamp(turn, variants);
+        if self.made_of == Some(stamp) {
+            return;
+        }
+        self.made_of = Some(stamp);
+        let role = turn
+            .persona
+            .as_deref()
+            .map(|persona| persona.role_name.trim());
+        let role = role.unwrap_or_default();
+        if turn.compared {
+            let columns = Columns::of(turn, style);
+            let style = columns.style(style);
+            self.versions = None;
+            self.answers
+                .retain(|(id, _)| turn.replies.iter().any(|reply| reply.id == *id));
+            if self
+                .columns
+                .as_ref()
+                .is_none_or(|old| old.width() != columns.width())
+            {
+                self.answers.clear();
+            }
+            for reply in &turn.replies {
+                self.answer(reply, &style).update(reply, "", &style);
+            }
+            self.columns = Some(columns);
+        } else if let Some(reply) = turn.reply() {
+            if self.columns.take().is_some() {
+                self.answers.clear();
+            }
+            self.answers.retain(|(id, _)| *id == reply.id);
+            self.versions = versions(variants, style);
+            self.answer(reply, style).update(reply, role, style);
+        }
+    }
+
+    fn answer(&mut self, reply: &Reply, style: &Style<'_>) -> &mut AnswerBlock {
+        let place = self.answers.iter().position(|(id, _)| *id == reply.id);
+        let place = place.unwrap_or_else(|| {
+            self.answers.push((reply.id, AnswerBlock::new(style)));
+            self.answers.len() - 1
+        });
+        &mut self.answers[place].1
+    }
+
+    /// Counts the lines.
+    pub(crate) fn height(&mut self, style: &Style<'_>) -> usize {
+        let above = self.question.len() + usize::from(self.versions.is_some());
+        let answers = match &self.columns {
+            Some(columns) => columns.height(&mut self.answers, style),
+            None => self
+                .answers
+                .first_mut()
+                .map_or(0, |(_, answer)| answer.height(style)),
+        };
+        above + answers
+    }
+
+    /// Hands out the lines from `first` on, `count` at most; the answer's are to be indented.
+    pub(crate) fn lines(
+        &mut self,
+        first: usize,
+        count: usize,
+        style: &Style<'_>,
+    ) -> Vec<(u16, Line<'static>)> {
+        let question = self.question.iter().map(|line| (0, line));
+        let versions = self.versions.iter().map(|line| (INDENT, line));
+        let mut lines: Vec<(u16, Line<'static>)> = question
+            .chain(versions)
+            .skip(first)
+            .take(count)
+            .map(|(indent, line)| (indent, line.clone()))
+            .collect();
+        let above = self.question.len() + usize::from(self.versions.is_some());
+        let first = first.saturating_sub(above);
+        let count = count - lines.len();
+        match &self.columns {
+            Some(columns) => lines.extend(
+                columns
+                    .lines(&mut self.answers, first, count, style)
+                    .into_iter()
+                    .map(|line| (INDENT, line)),
+            ),
+            None => {
+                if let Some((_, answer)) = self.answers.first_mut() {
+                    let answer = answer.lines(first, count, style);
+                    lines.extend(answer.into_iter().map(|line| (INDENT, line)));
+                }
+            }
+        }
+        lines
+    }
+}
+
+impl AnswerBlock {
+    fn new(style: &Style<'_>) -> Self {
+        Self {
             before: Vec::new(),
             markdown: Markdown::new().ascii(style.look.symbols.ascii),
             pushed: 0,
             after: Vec::new(),
             revision: None,
-            used: 0,
         }
     }
 
-    /// Takes in what is new of the answer.
-    pub(crate) fn update(&mut self, reply: &Reply, style: &Style<'_>) {
+    fn update(&mut self, reply: &Reply, role: &str, style: &Style<'_>) {
         if self.revision == Some(reply.revision) {
             return;
         }
@@ -70,50 +210,68 @@ impl Block {
         if !reply.is_running() {
             self.markdown.finish();
         }
-        self.before = before(reply, style);
+        self.before = before(reply, role, style);
         self.after = after(reply, style);
     }
 
     /// Counts the lines.
     pub(crate) fn height(&mut self, style: &Style<'_>) -> usize {
         let answer = self.markdown.lines(style.width, style.look.theme).len();
-        self.question.len() + self.before.len() + answer + self.after.len()
+        self.before.len() + answer + self.after.len()
     }
 
-    /// Hands out the lines from `first` on, `count` at most; the answer's are to be indented.
+    /// Hands out the lines from `first` on, `count` at most.
     pub(crate) fn lines(
         &mut self,
         first: usize,
         count: usize,
         style: &Style<'_>,
-    ) -> Vec<(u16, Line<'static>)> {
+    ) -> Vec<Line<'static>> {
         let answer = self.markdown.lines(style.width, style.look.theme);
-        let question = self.question.iter().map(|line| (0, line));
-        let before = self.before.iter().map(|line| (INDENT, line));
-        let answer = answer.iter().map(|line| (INDENT, line));
-        let after = self.after.iter().map(|line| (INDENT, line));
-        question
-            .chain(before)
+        self.before
+            .iter()
             .chain(answer)
-            .chain(after)
+            .chain(&self.after)
             .skip(first)
             .take(count)
-            .map(|(indent, line)| (indent, line.clone()))
+            .cloned()
             .collect()
     }
 }
 
-fn question_lines(question: &str, style: &Style<'_>) -> Vec<Line<'static>> {
+/// Which of how many versions is shown, when there are several.
+fn versions(variants: Variants, style: &Style<'_>) -> Option<Line<'static>> {
+    let dot = style.look.symbols.dot;
+    let mut parts = Vec::new();
+    let (place, count) = variants.question;
+    if count > 1 {
+        parts.push(format!("question {}/{count}", place + 1));
+    }
+    let (place, count) = variants.answer;
+    if count > 1 {
+        parts.push(format!("answer {}/{count}", place + 1));
+    }
+    if parts.is_empty() {
+        return None;
+    }
+    Some(Line::from(vec![
+        style
+            .look
+            .span(parts.join(&format!(" {dot} ")), Role::Badge),
+        style
+            .look
+            .span(format!("  {}", style.version_keys), Role::Key),
+        style.look.span(" others", Role::Dim),
+    ]))
+}
+
+fn question_lines(question: &str, you: &str, style: &Style<'_>) -> Vec<Line<'static>> {
     let look = &style.look;
     let said = text::display_safe(question);
     let rows = text::wrap(&said, usize::from(style.width));
     let mut lines = Vec::new();
-    if let Some(name) = style
-        .persona
-        .map(|persona| persona.you_name.trim())
-        .filter(|n| !n.is_empty())
-    {
-        lines.push(Line::from(look.span(text::display_safe(name), Role::User)));
+    if !you.is_empty() {
+        lines.push(Line::from(look.span(text::display_safe(you), Role::User)));
     }
     for (index, row) in rows.iter().take(MOST_QUESTION).enumerate() {
         let mark = if index == 0 { look.symbols.prompt } else { " " };
@@ -133,14 +291,13 @@ fn question_lines(question: &str, style: &Style<'_>) -> Vec<Line<'static>> {
 }
 
 /// What stands between question and answer: who speaks, and what was thought.
-fn before(reply: &Reply, style: &Style<'_>) -> Vec<Line<'static>> {
+fn before(reply: &Reply, role: &str, style: &Style<'_>) -> Vec<Line<'static>> {
     let look = &style.look;
     let response = reply.response();
     let mut lines = Vec::new();
-    let name = style.persona.map(|persona| persona.role_name.trim());
-    if let Some(name) = name.filter(|name| !name.is_empty()) {
+    if !role.is_empty() {
         lines.push(Line::from(
-            look.span(text::display_safe(name), Role::Assistant),
+            look.span(text::display_safe(role), Role::Assistant),
         ));
     }
     if response.reasoning.is_empty() {
@@ -199,6 +356,13 @@ fn after(reply: &Reply, style: &Style<'_>) -> Vec<Line<'static>> {
     if let (Some(line), false) = (failover(reply), matches!(reply.phase, Phase::Failed(_))) {
         notes.extend(wrapped(&line, Role::Dim, style));
     }
+    if was_cut(reply) {
+        notes.extend(indented(
+            &format!("{} goes on from here", style.go_on_key),
+            Role::Dim,
+            style,
+        ));
+    }
     if has_answer && !notes.is_empty() {
         lines.push(Line::default());
     }
@@ -229,7 +393,7 @@ fn tool_call(call: &ToolCall, style: &Style<'_>) -> Line<'static> {
 }
 
 /// Writes US dollars with enough digits for a single answer.
-pub(crate) fn dollars(cost: f64) -> String {
+pub(super) fn dollars(cost: f64) -> String {
     if cost == 0.0 || cost >= 0.01 {
         format!("${cost:.2}")
     } else {
@@ -239,6 +403,37 @@ pub(crate) fn dollars(cost: f64) -> String {
 
 /// Who answered, how fast, how much.
 fn facts(response: &LlmResponse, whole: bool, style: &Style<'_>) -> Vec<Line<'static>> {
+    let mut facts: Vec<String> = Vec::new();
+    if style.facts {
+        facts.extend(figures(response));
+    }
+    match response.finish_reason {
+        Some(FinishReason::Length) => facts.push("cut at the token limit".to_owned()),
+        Some(FinishReason::ContentFilter) => facts.push("stopped by moderation".to_owned()),
+        Some(
+            FinishReason::Stop
+            | FinishReason::ToolCalls
+            | FinishReason::Pause
+            | FinishReason::Load
+            | FinishReason::Unload
+            | FinishReason::Error
+            | FinishReason::Other
+            | FinishReason::Unknown,
+        )
+        | None => {}
+    }
+    if whole
+        && response.text.is_empty()
+        && response.tool_calls.is_empty()
+        && response.refusal.is_empty()
+    {
+        facts.push("an empty answer".to_owned());
+    }
+    joined(&facts, style)
+}
+
+/// The figures of an answer, each in a few words.
+fn figures(response: &LlmResponse) -> Vec<String> {
     let mut facts: Vec<String> = Vec::new();
     facts.extend(
         response
@@ -265,29 +460,7 @@ fn facts(response: &LlmResponse, whole: bool, style: &Style<'_>) -> Vec<Line<'st
         facts.push(text::duration(response.total_time));
     }
     facts.extend(response.cost.map(dollars));
-    match response.finish_reason {
-        Some(FinishReason::Length) => facts.push("cut at the token limit".to_owned()),
-        Some(FinishReason::ContentFilter) => facts.push("stopped by moderation".to_owned()),
-        Some(
-            FinishReason::Stop
-            | FinishReason::ToolCalls
-            | FinishReason::Pause
-            | FinishReason::Load
-            | FinishReason::Unload
-            | FinishReason::Error
-            | FinishReason::Other
-            | FinishReason::Unknown,
-        )
-        | None => {}
-    }
-    if whole
-        && response.text.is_empty()
-        && response.tool_calls.is_empty()
-        && response.refusal.is_empty()
-    {
-        facts.push("an empty answer".to_owned());
-    }
-    joined(&facts, style)
+    facts
 }
 
 /// Puts facts in as many rows as they need, broken between facts.

@@ -8,7 +8,7 @@ use super::super::strategy::StrategyKind;
 use super::Core;
 
 impl Core {
-    /// Carries out a command; `Probe` is the driver's and does nothing here.
+    /// Carries out a command; `Probe` is the driver's and does nothing here, and so is setting up what is added.
     pub(crate) fn command(&mut self, command: &Command, now: Instant) -> Result<Changed, Error> {
         let changed = match command {
             Command::Enable { instance } => self.enable(instance, now)?,
@@ -53,6 +53,8 @@ impl Core {
                     }),
                 }
             }
+            Command::RemoveInstance { instance } => self.remove(instance, now)?,
+            Command::AddInstance { .. } => return Err(nobody_builds()),
             Command::Probe { instance } => {
                 self.must_find(instance)?;
                 Changed {
@@ -69,7 +71,7 @@ impl Core {
         Ok(changed)
     }
 
-    fn must_find(&self, name: &InstanceName) -> Result<usize, Error> {
+    pub(super) fn must_find(&self, name: &InstanceName) -> Result<usize, Error> {
         self.find(name).ok_or_else(|| self.unknown_instance(name))
     }
 
@@ -213,6 +215,13 @@ impl Core {
             }),
         })
     }
+}
+
+fn nobody_builds() -> Error {
+    Error::new(
+        ErrorKind::Config,
+        "this program does not know how to set up an instance while it runs",
+    )
 }
 
 fn still_running(in_flight: u32) -> String {

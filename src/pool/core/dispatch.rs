@@ -169,7 +169,12 @@ impl Core {
                 } else {
                     if waiter.bypassed >= MOST_BYPASSES {
                         for &at in &self.classes[class].candidates {
-                            if !waiter.what.want.tried.contains(&at) {
+                            if !waiter
+                                .what
+                                .want
+                                .tried
+                                .contains(&self.slots[at as usize].number)
+                            {
                                 scratch.reserved[at as usize] = true;
                             }
                         }
@@ -248,12 +253,13 @@ impl Core {
         };
         slot.unanswered.push_back((lease, now));
         let (instance, provider_type) = (slot.settings.name.clone(), slot.settings.provider_type);
+        let number = slot.number;
         self.leases.insert(lease, state);
         self.standings[at as usize].in_flight += 1;
         self.refresh(at as usize, now);
         Grant {
             lease,
-            at,
+            at: number,
             instance,
             provider_type,
             model,
@@ -291,7 +297,7 @@ impl Core {
                     continue;
                 }
             }
-            if want.tried.contains(&at) {
+            if !want.tried.is_empty() && want.tried.contains(&self.slots[index].number) {
                 continue;
             }
             out.push(at);
@@ -590,6 +596,12 @@ impl Core {
     }
 
     pub(super) fn unknown_instance(&self, name: &InstanceName) -> Error {
+        if self.slots.iter().any(|slot| slot.settings.name == *name) {
+            return Error::new(
+                ErrorKind::Config,
+                format!("{name} is leaving; it only finishes what runs"),
+            );
+        }
         let known: Vec<&str> = self
             .slots
             .iter()

@@ -184,6 +184,7 @@ impl Core {
         self.refresh(at, now);
         self.refuse_the_hopeless(now);
         self.dispatch(now);
+        self.let_go(at, now);
     }
 
     /// Tells those who wait for instances of which none is left.

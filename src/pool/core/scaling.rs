@@ -65,6 +65,7 @@ impl Core {
         };
         if joined {
             self.slots[at].standby = false;
+            self.slots[at].breaker.begin_slowly(now);
         } else {
             self.slots[at].draining = true;
             self.slots[at].leaving = true;

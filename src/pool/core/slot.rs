@@ -26,6 +26,8 @@ const PAIR_FOR: Duration = Duration::from_secs(10 * 60);
 /// Everything of one instance.
 #[derive(Debug)]
 pub(crate) struct Slot {
+    /// What others know it by; never given again, as positions and names are.
+    pub(crate) number: u32,
     pub(crate) settings: InstanceSettings,
     pub(crate) enabled: bool,
     pub(crate) draining: bool,
@@ -33,6 +35,7 @@ pub(crate) struct Slot {
     pub(crate) standby: bool,
     /// Drains because the scaler wants it back on standby.
     pub(crate) leaving: bool,
+    /// Leaves for good: forgotten with its last request.
     pub(crate) removed: bool,
     pub(crate) limiter: Limiter,
     pub(crate) breaker: Breaker,
@@ -49,8 +52,14 @@ pub(crate) struct Slot {
 }
 
 impl Slot {
-    pub(crate) fn new(settings: InstanceSettings, breaker: BreakerSettings, now: Instant) -> Self {
+    pub(crate) fn new(
+        number: u32,
+        settings: InstanceSettings,
+        breaker: BreakerSettings,
+        now: Instant,
+    ) -> Self {
         Self {
+            number,
             enabled: settings.enabled,
             draining: false,
             standby: settings.standby,
@@ -71,6 +80,16 @@ impl Slot {
             last_latency: None,
             settings,
         }
+    }
+
+    /// Begins to adapt from the permits that are set, or stops adapting.
+    pub(crate) fn adapt_anew(&mut self) {
+        let permits = self.settings.limits.permits;
+        self.adaptive = self
+            .settings
+            .adaptive
+            .as_ref()
+            .map(|adaptive| Adaptive::new(adaptive, permits));
     }
 
     /// Tells whether it may be asked at all, health aside.
@@ -174,7 +193,7 @@ impl Slot {
         if !self.is_open() {
             return self
                 .held
-                .filter(|_| self.enabled && !self.draining)
+                .filter(|_| self.enabled && !self.draining && !self.removed)
                 .map(|(_, until)| until);
         }
         let mut when = self.limiter.earliest(cost, now);

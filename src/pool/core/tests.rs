@@ -1,10 +1,12 @@
 //! The pool's promises, in virtual time.
 
+mod change;
+
 use proptest::prelude::*;
 use rand::Rng;
 
 use super::*;
-use crate::base::Command;
+use crate::base::{Command, ErrorKind};
 use crate::limit;
 
 fn instances(count: usize, permits: usize) -> Vec<InstanceSettings> {

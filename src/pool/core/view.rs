@@ -36,7 +36,7 @@ impl Core {
                 refused: self.refused,
             },
             instances: (0..self.slots.len())
-                .filter(|at| !self.slots[*at].removed)
+                .filter(|at| self.is_shown(*at))
                 .map(|at| self.instance_view(at, now))
                 .collect(),
             routes: self
@@ -46,19 +46,35 @@ impl Core {
                 .map(|(route, balancing)| RouteView {
                     name: route.name.clone(),
                     strategy: balancing.kind.as_str().to_owned(),
-                    tiers: route.tiers.clone(),
+                    tiers: self.present(&route.tiers),
                 })
                 .collect(),
         }
     }
 
+    /// One that leaves is shown while it still runs something, unless another one has taken its name.
+    fn is_shown(&self, at: usize) -> bool {
+        let slot = &self.slots[at];
+        !slot.removed || self.find(&slot.settings.name).is_none()
+    }
+
+    /// Leaves out instances that have been removed.
+    fn present(&self, tiers: &[Vec<InstanceName>]) -> Vec<Vec<InstanceName>> {
+        let there = |tier: &Vec<InstanceName>| -> Vec<InstanceName> {
+            let names = tier.iter().filter(|name| self.find(name).is_some());
+            names.cloned().collect()
+        };
+        let tiers = tiers.iter().map(there);
+        tiers.filter(|tier| !tier.is_empty()).collect()
+    }
+
     /// Returns how an instance stands.
     pub(super) fn state_of(&self, at: usize, now: Instant) -> InstanceState {
         let slot = &self.slots[at];
-        if !slot.enabled {
+        if !slot.enabled && !slot.removed {
             return InstanceState::Off;
         }
-        if slot.draining {
+        if slot.draining || slot.removed {
             return InstanceState::Draining;
         }
         if let Some((kind, _)) = slot.held {

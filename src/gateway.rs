@@ -1,0 +1,144 @@
+//! The gateway: other programs' requests through the same pool, in the protocols they already speak.
+//!
+//! A face like the console: it holds a [`Deck`], turns HTTP requests into chats and answers back into HTTP, and knows
+//! nothing of instances but what the board shows.
+//!
+//! ```text
+//! listen -> connection (timeouts, limits) -> route -> key -> body -> wire::serve::Front -> Deck::chat -> answer
+//! ```
+
+mod answer;
+mod body;
+mod catalog;
+mod connection;
+mod handle;
+mod listen;
+mod lists;
+mod refuse;
+mod route;
+mod settings;
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use parking_lot::Mutex;
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+pub use settings::{Settings, Wrong};
+
+use crate::base::{Error, ErrorKind};
+use crate::deck::Deck;
+
+/// What is mounted beside the gateway's own paths.
+#[derive(Clone, Default)]
+pub struct Mounts {
+    /// What answers below `/admin`, which stays in the paths it sees. Only requests with an admin key get there.
+    pub admin: Option<axum::Router>,
+    /// Writes what `GET /metrics` answers, in Prometheus' text format.
+    pub metrics: Option<Arc<dyn Fn() -> String + Send + Sync>>,
+}
+
+/// A gateway that runs. Dropping it stops it at once.
+pub struct Gateway {
+    shared: Arc<Shared>,
+    address: SocketAddr,
+}
+
+/// What every connection and request shares.
+struct Shared {
+    deck: Deck,
+    settings: Mutex<Arc<Settings>>,
+    /// The names that callers use, as read last.
+    catalog: Mutex<Arc<catalog::Catalog>>,
+    mounts: Mounts,
+    tasks: TaskTracker,
+    /// Cancelled when nothing new is taken and what runs may end.
+    draining: CancellationToken,
+    /// Cancelled when what still runs is cut.
+    stopped: CancellationToken,
+}
+
+/// How a drain ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Drained {
+    /// Requests that ran when it began.
+    pub running: u64,
+    /// Requests that were cut because they took longer than they were given.
+    pub cut: u64,
+}
+
+impl Gateway {
+    /// Opens the port and answers from now on, on the tokio runtime that this is called in.
+    ///
+    /// # Errors
+    /// `config` when the settings make no sense or the address is taken.
+    pub fn start(settings: Settings, deck: Deck, mounts: Mounts) -> Result<Self, Error> {
+        let address = settings.validate()?;
+        let listener = listen::open(address).map_err(|error| {
+            Error::new(
+                ErrorKind::Config,
+                format!("cannot listen on {address}: {error}"),
+            )
+            .with_hint("another program may have the port; set gateway.listen to another one")
+        })?;
+        let address = listener.local_addr().map_err(|error| {
+            Error::new(ErrorKind::Config, format!("cannot listen on {address}")).with_source(error)
+        })?;
+        let shared = Arc::new(Shared {
+            deck,
+            settings: Mutex::new(Arc::new(settings)),
+            catalog: Mutex::default(),
+            mounts,
+            tasks: TaskTracker::new(),
+            draining: CancellationToken::new(),
+            stopped: CancellationToken::new(),
+        });
+        shared
+            .tasks
+            .spawn(listen::accept_all(Arc::clone(&shared), listener));
+        Ok(Self { shared, address })
+    }
+
+    /// Returns where it listens; the port is the real one when the settings say 0.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Takes nothing new, lets what runs end for as long as `patience`, and cuts the rest, which is told in band.
+    pub async fn drain(self, patience: Duration) -> Drained {
+        const FAREWELL: Duration = Duration::from_millis(500);
+        let shared = &self.shared;
+        let running = shared.deck.board().totals.in_flight;
+        shared.draining.cancel();
+        shared.tasks.close();
+        let begun = Instant::now();
+        if tokio::time::timeout(patience, shared.tasks.wait())
+            .await
+            .is_ok()
+        {
+            return Drained { running, cut: 0 };
+        }
+        let cut = shared.deck.board().totals.in_flight;
+        tracing::warn!(cut, after = ?begun.elapsed(), "what still runs is cut");
+        shared.stopped.cancel();
+        // They have been told; whoever does not listen now never will.
+        let _ = tokio::time::timeout(FAREWELL, shared.tasks.wait()).await;
+        Drained { running, cut }
+    }
+}
+
+impl Drop for Gateway {
+    fn drop(&mut self) {
+        self.shared.draining.cancel();
+        self.shared.stopped.cancel();
+    }
+}
+
+impl Shared {
+    fn settings(&self) -> Arc<Settings> {
+        Arc::clone(&self.settings.lock())
+    }
+}

@@ -1,0 +1,4 @@
+//! The gateway over simulated instances: real clients' bytes, real sockets on both sides.
+
+mod basics;
+mod rig;
