@@ -31,7 +31,7 @@ pub use chunk::{
     ChatStream, Chunk, FinishReason, RateLimits, ResponseHead, Started, ToolCallDelta,
 };
 pub use clean::{clean, clean_line, shorten};
-pub use command::{Changed, Command};
+pub use command::{Changed, Command, LimitKind};
 pub use document::InstanceDocument;
 pub use error::{Attempt, Error, ErrorKind, Health, Outcome};
 pub use figures::{AttemptFigures, Distribution, Figures, Measure, OTHER_MODEL, RequestFigures};

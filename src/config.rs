@@ -9,6 +9,7 @@ mod around;
 mod checks;
 mod discover;
 mod document;
+mod entry;
 mod env;
 mod example;
 mod findings;
@@ -31,6 +32,7 @@ mod table;
 
 pub use around::look_around;
 pub use discover::{Found, usual_ollama};
+pub use entry::entry;
 pub use env::Env;
 pub use example::{EXAMPLE, init};
 pub use instance::Instance;

@@ -34,6 +34,7 @@ use crate::base::{
     Error, Failures, InstanceDocument, InstanceName, LlmMetrics, LlmResponse, ProviderType,
     RequestId, RouteName, Sample, Scope, Series, Usage,
 };
+use crate::limit;
 use crate::monitor::{self, LlmMonitor};
 use crate::pool::{self, InstanceSettings, LlmLoadBalancer, RouteSettings};
 use crate::prices::{self, PriceSettings};
@@ -139,7 +140,7 @@ impl LlmModelDriver {
         let now = Instant::now();
         let mut roster = Roster::default();
         for instance in &mut instances {
-            prices_of(&mut instance.settings, &settings);
+            prices_of(&mut instance.settings, &settings)?;
             roster.take(None, instance.clone());
         }
         let balancer = LlmLoadBalancer::new(
@@ -397,7 +398,26 @@ fn standing(mut alerts: Vec<AlertView>) -> Vec<AlertView> {
 }
 
 /// Fills in what an instance's answers cost, where the config does not say.
-fn prices_of(instance: &mut InstanceSettings, settings: &Settings) {
+///
+/// # Errors
+/// When its spending is limited and nothing is known of its prices.
+fn prices_of(instance: &mut InstanceSettings, settings: &Settings) -> Result<(), Error> {
+    instance.rates = (instance.models.iter())
+        .filter_map(|model| {
+            let price = prices::find(
+                &settings.prices,
+                instance.provider_type,
+                &instance.base_url,
+                model,
+            )?;
+            let (input, output) = price.per_token()?;
+            Some((model.clone(), limit::Rate { input, output }))
+        })
+        .collect();
+    let unknown = (instance.models.iter()).find(|model| !instance.rates.contains_key(*model));
+    if let (Some(_), Some(model)) = (instance.limits.spend_per_day, unknown) {
+        return Err(pool::no_price(&instance.name, model));
+    }
     if let (None, Some(model)) = (instance.price, instance.models.first()) {
         instance.price = prices::find(
             &settings.prices,
@@ -407,6 +427,7 @@ fn prices_of(instance: &mut InstanceSettings, settings: &Settings) {
         )
         .and_then(|price| price.output_per_million());
     }
+    Ok(())
 }
 
 fn seed_of_the_system() -> u64 {

@@ -2,16 +2,19 @@
 
 mod budget;
 mod limiter;
+mod rate;
 
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
 pub use budget::{Budget, Reservation};
-pub use limiter::{Cost, Limiter, Ticket};
+pub use limiter::{Cost, Limiter, Ticket, Used};
+pub use rate::Rate;
+pub(crate) use rate::micros;
 
 /// What an instance allows.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Settings {
     /// Requests in flight at once, at least 1.
@@ -25,6 +28,8 @@ pub struct Settings {
     pub tokens_per_minute: Option<u64>,
     /// Tokens, input and output, in any 24 hours.
     pub tokens_per_day: Option<u64>,
+    /// US dollars in any 24 hours, by the price list.
+    pub spend_per_day: Option<f64>,
 }
 
 impl Default for Settings {
@@ -35,6 +40,7 @@ impl Default for Settings {
             requests_per_minute: None,
             tokens_per_minute: None,
             tokens_per_day: None,
+            spend_per_day: None,
         }
     }
 }
@@ -67,6 +73,11 @@ impl Settings {
             &mut self.tokens_per_day,
             before.tokens_per_day,
             by_hand.tokens_per_day,
+        );
+        keep(
+            &mut self.spend_per_day,
+            before.spend_per_day,
+            by_hand.spend_per_day,
         );
     }
 }

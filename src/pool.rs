@@ -9,11 +9,12 @@ mod queue;
 mod scaler;
 pub mod strategy;
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::base::{InstanceName, ProviderType, RouteName};
+use crate::base::{Error, ErrorKind, InstanceName, ProviderType, RouteName};
 use crate::limit;
 
 pub use adaptive::AdaptiveSettings;
@@ -72,6 +73,8 @@ pub struct InstanceSettings {
     pub tier: u32,
     /// US dollars for a million output tokens, for the `cheapest` strategy; `None` when unknown.
     pub price: Option<f64>,
+    /// What its models cost, as far as it is known; needed where spending is limited.
+    pub rates: BTreeMap<String, limit::Rate>,
     /// Whether it waits until the scaler calls it.
     pub standby: bool,
     /// How often it is asked whether it is there, for as long as the program runs; `None` for never.
@@ -110,12 +113,24 @@ impl InstanceSettings {
             weight: 1,
             tier: 0,
             price: None,
+            rates: BTreeMap::new(),
             standby: false,
             probe_every: None,
             adaptive: None,
             limits: limit::Settings::default(),
         }
     }
+}
+
+/// Says that spending cannot be limited where a price is missing.
+pub(crate) fn no_price(instance: &InstanceName, model: &str) -> Error {
+    Error::new(
+        ErrorKind::Config,
+        format!("{instance}: spending cannot be limited, since the price of '{model}' is not known"),
+    )
+    .with_hint(format!(
+        "add [prices.\"{model}\"] with input and output, or limit tokens_per_day"
+    ))
 }
 
 impl RouteSettings {

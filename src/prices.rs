@@ -168,6 +168,14 @@ impl Price {
         rates.output.map(|output| output * 1e6)
     }
 
+    /// Returns the price of one input and of one output token in US dollars, at the rates of the longest prompts, which
+    /// are the dearest: for reserving, not for telling what something cost.
+    pub fn per_token(&self) -> Option<(f64, f64)> {
+        let rates = self.tiers.last().map_or(self.base, |tier| tier.rates);
+        let dearest = self.above.last().map_or(rates, |above| above.rates.or(rates));
+        Some((dearest.input?, dearest.output?))
+    }
+
     /// Returns what an answer cost in US dollars; `None` without token counts or without a rate.
     ///
     /// `(prompt - cached - written)·input + cached·cache_read + written·cache_write + completion·output`, all at the

@@ -158,12 +158,21 @@ pub struct BreakerView {
 /// A rate budget at one moment.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct BudgetView {
-    /// What is counted: `requests/min`, `tokens/min`, `tokens/day`.
+    /// What is counted: `requests/min`, `tokens/min`, `tokens/day`, `spend/day`. Spending is in millionths of a US
+    /// dollar.
     pub what: String,
     /// What is left; negative is debt.
     pub left: i64,
     /// What is allowed.
     pub limit: u64,
+}
+
+impl BudgetView {
+    /// Returns what is left and what is allowed in US dollars, when it counts money.
+    pub fn dollars(&self) -> Option<(f64, f64)> {
+        let dollars = |micros: f64| micros / 1e6;
+        (self.what == "spend/day").then(|| (dollars(self.left as f64), dollars(self.limit as f64)))
+    }
 }
 
 /// Something that happened, for faces that show it at once.

@@ -47,6 +47,15 @@ pub enum Command {
         #[serde(with = "humantime_serde")]
         interval: Duration,
     },
+    /// Sets a rate limit or a daily budget of an instance; what is used of it stays used.
+    SetLimit {
+        /// Which one.
+        instance: InstanceName,
+        /// Which limit.
+        limit: LimitKind,
+        /// How much: a whole number from 1, or US dollars above 0 for spending; `None` for no limit.
+        value: Option<f64>,
+    },
     /// Chooses the balancing strategy, of one route or of everything without a route.
     SetStrategy {
         /// The route, or `None`.
@@ -79,6 +88,40 @@ pub enum Command {
         /// Which one.
         instance: InstanceName,
     },
+}
+
+/// A limit over a time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum LimitKind {
+    /// Requests in any 60 seconds.
+    RequestsPerMinute,
+    /// Tokens, input and output, in any 60 seconds.
+    TokensPerMinute,
+    /// Tokens, input and output, in any 24 hours.
+    TokensPerDay,
+    /// US dollars in any 24 hours.
+    SpendPerDay,
+}
+
+impl LimitKind {
+    /// Every limit, in the order in which lists show them.
+    pub const ALL: [Self; 4] = [
+        Self::RequestsPerMinute,
+        Self::TokensPerMinute,
+        Self::TokensPerDay,
+        Self::SpendPerDay,
+    ];
+
+    /// Returns the key of the config.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::RequestsPerMinute => "requests_per_minute",
+            Self::TokensPerMinute => "tokens_per_minute",
+            Self::TokensPerDay => "tokens_per_day",
+            Self::SpendPerDay => "spend_per_day",
+        }
+    }
 }
 
 /// What a command changed.

@@ -42,7 +42,7 @@ pub(super) async fn open(
         Err(error) => return Err(error.into()),
     };
     let started = match demo {
-        Some(args) => start::embedded(config, args.seed, &Http::from_env()?)?,
+        Some(args) => start::embedded(config, args.seed, env, &Http::from_env()?)?,
         None => start::start(config, env).await?,
     };
     let mut afterwards = started.config.warnings.clone();

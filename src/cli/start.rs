@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use super::embedded::Embedded;
 use super::report::Failure;
-use crate::base::Error;
+use crate::base::{Error, ErrorKind};
 use crate::config::{self, Config, Env, Found, Instance};
-use crate::driver::{self, InstanceSpec, LlmModelDriver};
+use crate::driver::{self, InstanceBuilder, InstanceSpec, LlmModelDriver};
 use crate::provider::{self, Http, LlmModelStrategy};
 
 /// How long servers may take to list their models when none are configured.
@@ -31,12 +31,12 @@ pub(super) async fn start(mut config: Config, env: &Env) -> Result<Started, Fail
     let http = Http::from_env()?;
     config::look_around(&mut config, env, &http).await?;
     match config.found {
-        Found::Embedded => embedded(config, 1, &http),
+        Found::Embedded => embedded(config, 1, env, &http),
         Found::File(_) | Found::Environment(_) => {
             let strategies = strategies(&config.instances, &http)?;
             let unknown = config::fill_models(&mut config.instances, &strategies, PATIENCE).await;
             config.warnings.extend(unknown);
-            drive(config, strategies, None, None)
+            drive(config, strategies, (env, &http), None, None)
         }
     }
 }
@@ -45,13 +45,18 @@ pub(super) async fn start(mut config: Config, env: &Env) -> Result<Started, Fail
 ///
 /// # Errors
 /// When the pool cannot listen.
-pub(super) fn embedded(mut config: Config, seed: u64, http: &Http) -> Result<Started, Failure> {
+pub(super) fn embedded(
+    mut config: Config,
+    seed: u64,
+    env: &Env,
+    http: &Http,
+) -> Result<Started, Failure> {
     let embedded = Embedded::start(seed)?;
     config.instances = embedded.instances();
     config.routes.clear();
     config.found = Found::Embedded;
     let strategies = strategies(&config.instances, http)?;
-    drive(config, strategies, Some(embedded), Some(seed))
+    drive(config, strategies, (env, http), Some(embedded), Some(seed))
 }
 
 /// Makes the strategy of each instance.
@@ -71,6 +76,7 @@ pub(super) fn strategies(
 fn drive(
     config: Config,
     strategies: Vec<Arc<dyn LlmModelStrategy>>,
+    (env, http): (&Env, &Http),
     embedded: Option<Embedded>,
     seed: Option<u64>,
 ) -> Result<Started, Failure> {
@@ -87,10 +93,80 @@ fn drive(
         strategy,
     });
     let driver = LlmModelDriver::new(settings, config.routes.clone(), instances.collect())?;
+    driver.build_with(builder(&config, env, http));
     tracing::info!(instances = config.instances.len(), from = %config.found, "started");
     Ok(Started {
         driver,
         config,
         embedded,
     })
+}
+
+/// Sets up instances that are added while the driver runs, as their entry in the config would.
+fn builder(config: &Config, env: &Env, http: &Http) -> InstanceBuilder {
+    let (file, env, http) = (config.file.clone(), env.clone(), http.clone());
+    Box::new(move |entry| {
+        let (file, env, http) = (file.clone(), env.clone(), http.clone());
+        Box::pin(async move {
+            let (instance, mut warnings) = config::entry(&entry, file.as_deref(), &env)?;
+            let mut instances = [instance];
+            let strategies = strategies(&instances, &http)?;
+            warnings.extend(config::fill_models(&mut instances, &strategies, PATIENCE).await);
+            for warning in warnings {
+                tracing::warn!(warning, "added instance");
+            }
+            let [instance] = instances;
+            let strategy = strategies.into_iter().next();
+            let strategy = strategy.ok_or_else(|| {
+                // One instance has one strategy.
+                Error::new(ErrorKind::Config, "the instance could not be set up")
+            })?;
+            Ok(InstanceSpec {
+                settings: instance.pool,
+                strategy,
+            })
+        })
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::base::{ChatRequest, Command, InstanceDocument, Target};
+    use crate::config::Flags;
+
+    #[tokio::test]
+    async fn an_instance_that_is_added_while_it_runs_answers() {
+        let env = Env::of([("HOME", "/nowhere"), ("DECK_KEY", "sk-of-deck")]);
+        let config = config::load(&env, &Flags::default()).unwrap();
+        let started = embedded(config, 1, &env, &Http::from_env().unwrap()).unwrap();
+        let one = &started.config.instances[0];
+        let entry = serde_json::json!({
+            "name": "another", "type": one.provider.provider_type, "base_url": one.provider.base_url,
+            "key": one.provider.key.as_ref().map(secrecy::ExposeSecret::expose_secret), "permits": 2,
+        });
+        let settings: InstanceDocument = serde_json::from_value(entry).unwrap();
+        let command = Command::AddInstance { settings };
+        let changed = started.driver.command(command, "test").await.unwrap();
+        assert_eq!(changed.what, "another added");
+        let board = started.driver.board();
+        let added = board.instance(&"another".into()).unwrap();
+        assert!(
+            !added.models.is_empty(),
+            "the server was asked for its models"
+        );
+        let request = ChatRequest::from("Hi").with_target(Target::Instance("another".into()));
+        let answer = started.driver.chat(request).await.unwrap();
+        assert!(!answer.text.is_empty());
+
+        let wrong = serde_json::json!({"name": "x", "type": "opnai", "key_env": "DECK_KEY"});
+        let settings: InstanceDocument = serde_json::from_value(wrong).unwrap();
+        let command = Command::AddInstance { settings };
+        let error = started.driver.command(command, "test").await.unwrap_err();
+        assert!(
+            error.to_string().contains("unknown provider type"),
+            "{error}"
+        );
+        assert!(!error.to_string().contains("sk-of-deck"), "{error}");
+    }
 }

@@ -269,6 +269,18 @@ pub(super) fn instance(settings: &pool::InstanceSettings, path: &str, findings: 
             refuse(key, "0", "a limit is at least 1", right);
         }
     }
+    if let Some(spend) = limits
+        .spend_per_day
+        .filter(|spend| !spend.is_finite() || *spend <= 0.0)
+    {
+        let right = "leave it out for no limit; enabled = false takes an instance out";
+        refuse(
+            "spend_per_day",
+            &spend.to_string(),
+            "a budget is above 0, in US dollars",
+            right,
+        );
+    }
     if let Some(price) = settings
         .price
         .filter(|price| !price.is_finite() || *price < 0.0)

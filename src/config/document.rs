@@ -57,13 +57,16 @@ impl Document {
         }
     }
 
+    /// Takes a text as if it stood in this file.
+    pub(super) fn of_text(path: &Path, text: String) -> Self {
+        let path = path.into();
+        Self { path, text }
+    }
+
     /// Takes a text as if it stood in a file.
     #[cfg(test)]
     pub(super) fn from_text(path: &str, text: &str) -> Self {
-        Self {
-            path: Path::new(path).into(),
-            text: text.to_owned(),
-        }
+        Self::of_text(Path::new(path), text.to_owned())
     }
 
     /// Parses the TOML, keeping where everything stands.

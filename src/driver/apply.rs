@@ -108,7 +108,7 @@ impl Shared {
         mut instances: Vec<InstanceSpec>,
     ) -> Result<Applied, Error> {
         for instance in &mut instances {
-            prices_of(&mut instance.settings, &settings);
+            prices_of(&mut instance.settings, &settings)?;
         }
         let _one_at_a_time = self.changing.lock();
         let before = self.roster.read().clone();
@@ -154,7 +154,7 @@ impl Shared {
             ));
         };
         let mut spec = build(entry).await?;
-        prices_of(&mut spec.settings, &self.in_force().settings);
+        prices_of(&mut spec.settings, &self.in_force().settings)?;
         let changed = {
             let _one_at_a_time = self.changing.lock();
             if self.balancer.has(&spec.settings.name) {
@@ -277,9 +277,19 @@ fn differences(before: &InstanceSettings, after: &InstanceSettings) -> Vec<Strin
     ] {
         compare(key, limit(old), limit(new));
     }
+    let money =
+        |limit: Option<f64>| limit.map_or_else(|| "none".to_owned(), |most| format!("${most}"));
+    compare(
+        "spend_per_day",
+        money(old.spend_per_day),
+        money(new.spend_per_day),
+    );
     for (key, is_other) in [
         ("adaptive", before.adaptive != after.adaptive),
-        ("price", before.price != after.price),
+        (
+            "price",
+            before.price != after.price || before.rates != after.rates,
+        ),
         ("probe_every", before.probe_every != after.probe_every),
     ] {
         if is_other {

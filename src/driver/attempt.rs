@@ -128,9 +128,13 @@ impl Running {
         let usage = answer.so_far().usage;
         self.upstream = None;
         if let Some(lease) = self.lease.take() {
+            let spend = self
+                .shared
+                .cost(lease.instance(), lease.model(), usage.as_ref());
             lease.succeed(
                 usage.as_ref().and_then(Usage::total),
                 usage.and_then(|usage| usage.completion_tokens),
+                spend,
             );
         }
         self.finish(Outcome::Success)

@@ -1,5 +1,6 @@
 //! The driver's promises, with scripted instances under paused time.
 
+mod budgets;
 mod change;
 
 use std::collections::VecDeque;

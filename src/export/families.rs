@@ -255,8 +255,11 @@ impl Collector {
         );
         for budget in &of.budgets {
             let labels = [name[0].clone(), ("budget", text(&budget.what))];
-            self.number(metric::BUDGET_LEFT, &labels, budget.left as f64);
-            self.count(metric::BUDGET_LIMIT, &labels, budget.limit);
+            let (left, limit) = budget
+                .dollars()
+                .unwrap_or((budget.left as f64, budget.limit as f64));
+            self.number(metric::BUDGET_LEFT, &labels, left);
+            self.number(metric::BUDGET_LIMIT, &labels, limit);
         }
     }
 

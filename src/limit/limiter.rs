@@ -6,6 +6,7 @@ use tokio::time::Instant;
 
 use crate::base::{BudgetView, RateLimits};
 
+use super::rate::micros;
 use super::{Budget, Reservation, Settings};
 
 const MINUTE: Duration = Duration::from_secs(60);
@@ -16,6 +17,27 @@ const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 pub struct Cost {
     /// Input and output tokens together, estimated.
     pub tokens: u64,
+    /// Output tokens among them.
+    pub output: u64,
+    /// What they cost, in millionths of a US dollar; counts only where spending is limited.
+    pub spend: u64,
+}
+
+/// What one attempt really used, as far as it is known.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Used {
+    /// Input and output tokens together.
+    pub tokens: Option<u64>,
+    /// Millionths of a US dollar.
+    pub spend: Option<u64>,
+}
+
+impl Used {
+    /// What a refused request used.
+    pub const NOTHING: Self = Self {
+        tokens: Some(0),
+        spend: Some(0),
+    };
 }
 
 /// Minimum interval and rate budgets of one instance.
@@ -23,30 +45,32 @@ pub struct Cost {
 pub struct Limiter {
     min_interval: Duration,
     next_start: Option<Instant>,
-    budgets: [Option<Budget>; 3],
+    budgets: [Option<Budget>; 4],
 }
 
 /// The budgets, in the order in which a limiter keeps them.
-const BUDGETS: [(&str, Unit, Duration); 3] = [
+const BUDGETS: [(&str, Unit, Duration); 4] = [
     ("requests/min", Unit::Requests, MINUTE),
     ("tokens/min", Unit::Tokens, MINUTE),
     ("tokens/day", Unit::Tokens, DAY),
+    ("spend/day", Unit::Spend, DAY),
 ];
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Unit {
     Requests,
     Tokens,
+    Spend,
 }
 
 /// What was reserved for one attempt, to be settled once.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Ticket([Option<Reservation>; 3]);
+pub struct Ticket([Option<Reservation>; 4]);
 
 impl Limiter {
     /// Makes a limiter from what an instance allows.
     pub fn new(settings: &Settings) -> Self {
-        let mut budgets = [None, None, None];
+        let mut budgets = [None, None, None, None];
         for (slot, (limit, (_, _, window))) in budgets
             .iter_mut()
             .zip(limits(settings).into_iter().zip(BUDGETS))
@@ -93,6 +117,11 @@ impl Limiter {
         self.budgets.iter().any(Option::is_some)
     }
 
+    /// Tells whether money counts.
+    pub fn limits_spending(&self) -> bool {
+        self.budgets[3].is_some()
+    }
+
     /// Returns when the interval lets the next request begin, if it must wait at all.
     pub fn next_start(&self) -> Option<Instant> {
         self.next_start
@@ -127,14 +156,17 @@ impl Limiter {
 
     /// Settles with what was really used. `None` leaves the estimate standing: the provider may have counted it
     /// although nobody told us. A request that the provider refused counts no tokens, but it counts as a request.
-    pub fn settle(&mut self, ticket: Ticket, tokens: Option<u64>, now: Instant) {
+    pub fn settle(&mut self, ticket: Ticket, used: Used, now: Instant) {
         for ((budget, reservation), (_, unit, _)) in
             self.budgets.iter_mut().zip(ticket.0).zip(BUDGETS)
         {
-            if let (Some(budget), Some(reservation), Unit::Tokens, Some(tokens)) =
-                (budget, reservation, unit, tokens)
-            {
-                budget.settle(reservation, tokens, now);
+            let used = match unit {
+                Unit::Requests => None,
+                Unit::Tokens => used.tokens,
+                Unit::Spend => used.spend,
+            };
+            if let (Some(budget), Some(reservation), Some(used)) = (budget, reservation, used) {
+                budget.settle(reservation, used, now);
             }
         }
     }
@@ -175,11 +207,12 @@ impl Limiter {
     }
 }
 
-fn limits(settings: &Settings) -> [Option<u64>; 3] {
+fn limits(settings: &Settings) -> [Option<u64>; 4] {
     [
         settings.requests_per_minute,
         settings.tokens_per_minute,
         settings.tokens_per_day,
+        settings.spend_per_day.map(micros),
     ]
 }
 
@@ -187,6 +220,7 @@ fn amount(unit: Unit, cost: Cost) -> u64 {
     match unit {
         Unit::Requests => 1,
         Unit::Tokens => cost.tokens,
+        Unit::Spend => cost.spend,
     }
 }
 
@@ -203,14 +237,21 @@ mod tests {
             tokens_per_minute: Some(1_000),
             ..Settings::default()
         });
-        let cost = Cost { tokens: 300 };
+        let cost = Cost {
+            tokens: 300,
+            ..Cost::default()
+        };
         assert!(limiter.earliest(cost, now) <= now);
         let ticket = limiter.reserve(cost, now);
         assert_eq!(
             limiter.earliest(cost, now),
             now + Duration::from_millis(200)
         );
-        limiter.settle(ticket, Some(900), now);
+        let used = Used {
+            tokens: Some(900),
+            ..Used::default()
+        };
+        limiter.settle(ticket, used, now);
         assert_eq!(
             limiter.earliest(cost, now),
             now + MINUTE,
@@ -232,6 +273,49 @@ mod tests {
         assert_eq!(
             limiter.earliest(Cost::default(), now),
             now + Duration::from_secs(1)
+        );
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn money_is_reserved_settled_and_given_back() {
+        let now = Instant::now();
+        let mut limiter = Limiter::new(&Settings {
+            spend_per_day: Some(0.01),
+            ..Settings::default()
+        });
+        let cost = Cost {
+            spend: 6_000,
+            ..Cost::default()
+        };
+        let first = limiter.reserve(cost, now);
+        assert_eq!(
+            limiter.earliest(cost, now),
+            now + DAY,
+            "four are left of ten"
+        );
+        let used = Used {
+            spend: Some(2_500),
+            ..Used::default()
+        };
+        limiter.settle(first, used, now);
+        assert_eq!(limiter.view(now)[0].dollars(), Some((0.0075, 0.01)));
+        let second = limiter.reserve(cost, now);
+        limiter.settle(second, Used::NOTHING, now);
+        assert_eq!(
+            limiter.view(now)[0].left,
+            7_500,
+            "a refused one costs nothing"
+        );
+        let third = limiter.reserve(cost, now);
+        let dear = Used {
+            spend: Some(9_000),
+            ..Used::default()
+        };
+        limiter.settle(third, dear, now);
+        assert_eq!(
+            limiter.view(now)[0].left,
+            -1_500,
+            "more than was thought is debt"
         );
     }
 }

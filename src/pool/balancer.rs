@@ -347,8 +347,17 @@ impl Lease {
     }
 
     /// Ends it properly.
-    pub(crate) fn succeed(mut self, tokens: Option<u64>, output: Option<u64>) {
-        self.end(End::Success { tokens, output });
+    pub(crate) fn succeed(
+        mut self,
+        tokens: Option<u64>,
+        output: Option<u64>,
+        spend: Option<f64>,
+    ) {
+        self.end(End::Success {
+            tokens,
+            output,
+            spend,
+        });
     }
 
     /// Ends it with an error.

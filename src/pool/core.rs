@@ -65,9 +65,13 @@ impl Want {
         Self {
             target: request.target.clone(),
             model: request.model.clone(),
-            cost: Cost {
-                tokens: request.estimated_prompt_tokens()
-                    + request.max_tokens.map_or(output, |most| most.min(output)),
+            cost: {
+                let output = request.max_tokens.map_or(output, |most| most.min(output));
+                Cost {
+                    tokens: request.estimated_prompt_tokens() + output,
+                    output,
+                    spend: 0,
+                }
             },
             priority: request.priority,
             caller: request.caller.clone(),
@@ -324,7 +328,7 @@ impl Core {
                 && slot.is_open()
                 && slot.breaker.admits(now)
                 && slot
-                    .earliest(want.cost, now)
+                    .earliest(slot.cost(want), now)
                     .is_some_and(|when| when < want.deadline)
         })
     }

@@ -55,6 +55,7 @@ impl Choices {
         let end = End::Success {
             tokens: Some(100),
             output: Some(50),
+            spend: None,
         };
         self.core.release(lease, end, self.now);
         true
@@ -64,7 +65,10 @@ impl Choices {
         let want = Want {
             target: Target::Any,
             model: None,
-            cost: Cost { tokens: 100 },
+            cost: Cost {
+            tokens: 100,
+            ..Cost::default()
+        },
             priority: Priority::Interactive,
             caller: None,
             conversation: None,

@@ -411,8 +411,11 @@ impl Engine<'_> {
     /// Estimates what a request costs of a rate budget: the driver knows the prompt, and guesses the answer.
     fn cost(&self, prompt: u32) -> Cost {
         let counted = self.counted(prompt);
+        let output = self.core.expected_output();
         Cost {
-            tokens: counted as u64 + self.core.expected_output(),
+            tokens: counted as u64 + output,
+            output,
+            ..Cost::default()
         }
     }
 

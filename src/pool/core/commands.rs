@@ -2,7 +2,7 @@
 
 use tokio::time::Instant;
 
-use crate::base::{Changed, Command, Error, ErrorKind, InstanceName};
+use crate::base::{Changed, Command, Error, ErrorKind, InstanceName, LimitKind};
 
 use super::super::strategy::StrategyKind;
 use super::Core;
@@ -19,6 +19,7 @@ impl Core {
             Command::SetMinInterval { instance, interval } => {
                 let at = self.must_find(instance)?;
                 let before = self.slots[at].limiter.min_interval();
+                self.slots[at].settings.limits.min_interval = *interval;
                 self.slots[at].limiter.set_min_interval(*interval);
                 Changed {
                     what: format!(
@@ -32,6 +33,11 @@ impl Core {
                     }),
                 }
             }
+            Command::SetLimit {
+                instance,
+                limit,
+                value,
+            } => self.set_limit(instance, *limit, *value)?,
             Command::SetStrategy { route, strategy } => {
                 self.set_strategy(route.as_ref(), strategy)?
             }
@@ -160,6 +166,67 @@ impl Core {
             undo: Some(Command::SetPermits {
                 instance: name.clone(),
                 permits: before,
+            }),
+        })
+    }
+
+    fn set_limit(
+        &mut self,
+        name: &InstanceName,
+        limit: LimitKind,
+        value: Option<f64>,
+    ) -> Result<Changed, Error> {
+        let at = self.must_find(name)?;
+        let slot = &mut self.slots[at];
+        let key = limit.as_str();
+        let is_money = limit == LimitKind::SpendPerDay;
+        let sensible = |value: f64| {
+            let whole = is_money || value.fract() == 0.0 && value >= 1.0;
+            value.is_finite() && value > 0.0 && value <= 1e12 && whole
+        };
+        if let Some(value) = value.filter(|value| !sensible(*value)) {
+            let what = if is_money {
+                "US dollars above 0"
+            } else {
+                "a whole number from 1"
+            };
+            return Err(Error::new(
+                ErrorKind::Config,
+                format!("{name}: {key} is {what}, not {value}"),
+            )
+            .with_hint("leave the value out for no limit; to stop an instance, switch it off"));
+        }
+        if is_money && value.is_some() {
+            let models = &slot.settings.models;
+            let unknown = models
+                .iter()
+                .find(|model| !slot.settings.rates.contains_key(*model));
+            if let Some(model) = unknown {
+                return Err(super::super::no_price(name, model));
+            }
+        }
+        let whole = value.map(|value| value as u64);
+        let limits = &mut slot.settings.limits;
+        let swap =
+            |limit: &mut Option<u64>| std::mem::replace(limit, whole).map(|before| before as f64);
+        let before = match limit {
+            LimitKind::RequestsPerMinute => swap(&mut limits.requests_per_minute),
+            LimitKind::TokensPerMinute => swap(&mut limits.tokens_per_minute),
+            LimitKind::TokensPerDay => swap(&mut limits.tokens_per_day),
+            LimitKind::SpendPerDay => std::mem::replace(&mut limits.spend_per_day, value),
+        };
+        slot.limiter.tune(limits);
+        let told = |value: Option<f64>| match value {
+            None => "none".to_owned(),
+            Some(value) if is_money => format!("${value}"),
+            Some(value) => value.to_string(),
+        };
+        Ok(Changed {
+            what: format!("{name}: {key} {} -> {}", told(before), told(value)),
+            undo: Some(Command::SetLimit {
+                instance: name.clone(),
+                limit,
+                value: before,
             }),
         })
     }

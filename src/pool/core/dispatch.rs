@@ -105,7 +105,7 @@ impl Core {
             for &at in &self.classes[waiter.what.class].candidates {
                 let slot = &self.slots[at as usize];
                 let standing = &self.standings[at as usize];
-                if let Some(when) = slot.earliest(waiter.what.want.cost, now)
+                if let Some(when) = slot.earliest(slot.cost(&waiter.what.want), now)
                     && when > now
                     && standing.in_flight < standing.permits
                 {
@@ -234,7 +234,10 @@ impl Core {
             self.remember_warm(conversation, at);
         }
         let slot = &mut self.slots[at as usize];
-        let cost = pending.as_ref().map(|want| want.cost).unwrap_or_default();
+        let cost = pending
+            .as_ref()
+            .map(|want| slot.cost(want))
+            .unwrap_or_default();
         let model = pending
             .and_then(|want| want.model)
             .or_else(|| slot.settings.models.first().cloned())
@@ -322,7 +325,7 @@ impl Core {
     fn within_limits(&self, at: usize, want: &Want, now: Instant) -> bool {
         let slot = &self.slots[at];
         let model = want.model.as_ref().or(slot.settings.models.first());
-        slot.limiter.earliest(want.cost, now) <= now
+        slot.limiter.earliest(slot.cost(want), now) <= now
             && !model.is_some_and(|model| slot.lacks(model, now))
     }
 
@@ -494,7 +497,7 @@ impl Core {
                 let slot = &self.slots[*at as usize];
                 let model = want.model.as_ref().or(slot.settings.models.first());
                 let lacks = model.is_some_and(|model| slot.lacks(model, now));
-                slot.earliest(want.cost, now).filter(|_| !lacks)
+                slot.earliest(slot.cost(want), now).filter(|_| !lacks)
             })
             .min();
         // In a panic an open breaker does not make one wait.

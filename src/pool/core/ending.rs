@@ -5,6 +5,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use crate::base::{Error, ErrorKind, Health, RateLimits};
+use crate::limit::{Used, micros};
 
 use super::Core;
 
@@ -17,6 +18,8 @@ pub(crate) enum End<'a> {
         tokens: Option<u64>,
         /// Output tokens.
         output: Option<u64>,
+        /// What it cost in US dollars, when it is known better than by the instance's rates.
+        spend: Option<f64>,
     },
     /// With an error.
     Failure(&'a Error),
@@ -109,9 +112,22 @@ impl Core {
         let slot = &mut self.slots[at];
         let streamed = state.first_token.map(|first| now.duration_since(first));
         match end {
-            End::Success { tokens, output } => {
+            End::Success {
+                tokens,
+                output,
+                spend,
+            } => {
                 slot.breaker.success(state.pass, now);
-                slot.limiter.settle(state.ticket, tokens, now);
+                let by_rate = || {
+                    let output = output.unwrap_or(0);
+                    let input = tokens?.saturating_sub(output);
+                    Some(slot.rate(Some(&state.model)).micros(input, output))
+                };
+                let used = Used {
+                    tokens,
+                    spend: spend.map(micros).or_else(by_rate),
+                };
+                slot.limiter.settle(state.ticket, used, now);
                 slot.went_well();
                 slot.last_latency = Some(held_for);
                 let count = output.unwrap_or(state.tokens);
@@ -137,7 +153,12 @@ impl Core {
             End::Failure(error) => {
                 // A refusal before any output costs no tokens; a stream that broke may have cost them all.
                 let refused = error.status().is_some() && state.first_token.is_none();
-                slot.limiter.settle(state.ticket, refused.then_some(0), now);
+                let used = if refused {
+                    Used::NOTHING
+                } else {
+                    Used::default()
+                };
+                slot.limiter.settle(state.ticket, used, now);
                 if state.first_token.is_some() {
                     slot.estimate.stream_ended(None, now);
                 }
@@ -174,7 +195,7 @@ impl Core {
             }
             End::Cancelled => {
                 slot.breaker.nothing(state.pass);
-                slot.limiter.settle(state.ticket, None, now);
+                slot.limiter.settle(state.ticket, Used::default(), now);
                 if state.first_token.is_some() {
                     slot.estimate.stream_ended(None, now);
                 }

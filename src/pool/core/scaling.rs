@@ -185,6 +185,7 @@ mod tests {
             End::Success {
                 tokens: None,
                 output: None,
+                spend: None,
             },
             now,
         );
@@ -204,6 +205,7 @@ mod tests {
             End::Success {
                 tokens: None,
                 output: None,
+                spend: None,
             },
             now,
         );

@@ -6,12 +6,13 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use crate::base::ErrorKind;
-use crate::limit::{Cost, Limiter};
+use crate::limit::{Cost, Limiter, Rate};
 
 use super::super::InstanceSettings;
 use super::super::adaptive::Adaptive;
 use super::super::breaker::{Breaker, BreakerSettings};
 use super::super::estimate::Estimate;
+use super::Want;
 
 /// Longest wait that a provider may ask for; longer ones are cut.
 const LONGEST_COOLING: Duration = Duration::from_secs(300);
@@ -112,6 +113,29 @@ impl Slot {
     /// Returns how many may be in flight now.
     pub(crate) fn permits(&self, now: Instant) -> u32 {
         self.breaker.slow_start(self.full_permits(), now).max(1) as u32
+    }
+
+    /// Returns what a request would take of its budgets.
+    pub(crate) fn cost(&self, want: &Want) -> Cost {
+        let mut cost = want.cost;
+        if self.limiter.limits_spending() {
+            let asked = want.model.as_ref().or(self.settings.models.first());
+            let rate = self.rate(asked.map(String::as_str));
+            cost.spend = rate.micros(cost.tokens.saturating_sub(cost.output), cost.output);
+        }
+        cost
+    }
+
+    /// Returns what a model costs; the dearest known one stands for one that is not known.
+    pub(crate) fn rate(&self, model: Option<&str>) -> Rate {
+        let rates = &self.settings.rates;
+        let known = model.and_then(|model| rates.get(model)).copied();
+        known.unwrap_or_else(|| {
+            rates.values().fold(Rate::default(), |most, rate| Rate {
+                input: most.input.max(rate.input),
+                output: most.output.max(rate.output),
+            })
+        })
     }
 
     /// Returns when interval and cooling let the next request begin; `None` for at once.

@@ -30,7 +30,10 @@ fn want(now: Instant) -> Want {
     Want {
         target: Target::Any,
         model: None,
-        cost: Cost { tokens: 100 },
+        cost: Cost {
+            tokens: 100,
+            ..Cost::default()
+        },
         priority: Priority::Interactive,
         caller: None,
         conversation: None,
@@ -58,6 +61,7 @@ fn refused(admission: Admission) -> Error {
 const GOOD: End<'static> = End::Success {
     tokens: Some(100),
     output: Some(50),
+    spend: None,
 };
 
 fn server_error() -> Error {
@@ -492,7 +496,7 @@ proptest! {
                     submitted += 1;
                     let mut want = want(now);
                     want.caller = Some(caller.to_string());
-                    want.cost = Cost { tokens };
+                    want.cost = Cost { tokens, ..Cost::default() };
                     match core.acquire(want, now) {
                         Admission::Granted(grant) => { starts.push((grant.at, now)); running.push(grant); }
                         Admission::Waiting(place) => waiting.push(place),

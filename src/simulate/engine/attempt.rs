@@ -119,6 +119,7 @@ impl Engine<'_> {
         let end = End::Success {
             tokens: Some(counted),
             output: Some(output),
+            spend: None,
         };
         self.core.release(lease, end, self.instant());
         self.finish(place, true);
