@@ -38,7 +38,7 @@ use ratatui::crossterm::event::EventStream;
 use tokio::time::Instant;
 
 pub use keymap::{KeyProblem, KeySettings, Keys, check_keys, key_actions, key_contexts};
-pub use settings::Settings;
+pub use settings::{Notice, Settings};
 pub use words::LangChoice;
 
 use self::app::App;

@@ -1,5 +1,6 @@
 //! The console's mind: takes an event, changes the state, says what is to be done. Draws nothing, does nothing.
 
+mod alerts;
 mod branch;
 mod chat;
 mod copy;
@@ -21,7 +22,7 @@ use super::composer::Composer;
 use super::effect::Effect;
 use super::event::Event;
 use super::keymap::{self, Keymap};
-use super::settings::Settings;
+use super::settings::{Notice, Settings};
 use super::state::answerers::Answerers;
 use super::state::chat::Chat;
 use super::state::clock::Clock;
@@ -35,8 +36,9 @@ use super::state::pool::Pool;
 use super::state::requests::Requests;
 use super::state::scroll::Scroll;
 use super::state::toast::{Toast, Tone};
+use super::words::translate;
 use super::{Context, Persona};
-use crate::base::{AlertState, Board, Changed, DeckEvent, Error, Scope};
+use crate::base::{Board, Changed, DeckEvent, Error, Scope};
 pub(crate) use branch::{Editing, was_cut};
 pub(crate) use chat::is_worth_retrying;
 
@@ -88,6 +90,9 @@ pub(crate) struct App {
     pub(crate) detail_top: usize,
     /// The time of the last event.
     pub(crate) now: Instant,
+    /// What is to be told outside the screen.
+    notices: Vec<Effect>,
+    notice: Notice,
     /// The newest board, whatever is shown.
     live: Arc<Board>,
     history: History,
@@ -156,7 +161,7 @@ impl App {
         now: Instant,
     ) -> Self {
         let mut pool = Pool::default();
-        pool.show(Arc::clone(&board));
+        pool.show(Arc::clone(&board), now);
         let clock = Clock::new(context.clock.clone(), now);
         Self {
             answerers: Answerers::default(),
@@ -181,6 +186,8 @@ impl App {
             clock,
             filtering: false,
             detail_top: 0,
+            notices: Vec::new(),
+            notice: settings.alerts,
             live: board,
             history: History::default(),
             figures_wanted: false,
@@ -225,9 +232,17 @@ impl App {
                 self.stream_ended(id);
                 (Vec::new(), Redraw::Soon)
             }
-            Event::Deck(event) => (Vec::new(), self.heard(&event)),
+            Event::Deck(event) => {
+                let redraw = self.heard(&event);
+                (self.notices.drain(..).collect(), redraw)
+            }
             Event::Board(board) => (Vec::new(), self.board(board)),
             Event::Series(series, minute) => (Vec::new(), self.series(*series, *minute)),
+            Event::Detail(series) => {
+                let changed = self.pool.series.as_ref() != Some(&*series);
+                self.pool.series = Some(*series);
+                (Vec::new(), Redraw::soon_if(changed))
+            }
             Event::Failures(failures) => (Vec::new(), self.failures(*failures)),
             Event::Requests(samples) => (Vec::new(), self.fill_requests(samples)),
             Event::Log(lines) => (Vec::new(), self.log_lines(lines)),
@@ -329,21 +344,17 @@ impl App {
     }
 
     fn say_error(&mut self, error: &Error) {
-        self.say(format!("{error}; {}", error.hint()), Tone::Failed);
+        self.say(format!("{}; {}", translate(&error.to_string()), translate(error.hint())), Tone::Failed);
     }
 
     fn heard(&mut self, event: &DeckEvent) -> Redraw {
         match event {
             DeckEvent::Commanded { what, by } if by != BY => {
-                self.say(format!("{what} (by {by})"), Tone::Note);
+                self.say(format!("{} ({by})", translate(what)), Tone::Note);
                 Redraw::Soon
             }
             DeckEvent::Alerted { alert } => {
-                let (word, tone) = match alert.state {
-                    AlertState::Resolved => ("over", Tone::Note),
-                    AlertState::Pending | AlertState::Firing => ("alert", Tone::Failed),
-                };
-                self.say(format!("{word}: {}: {}", alert.rule, alert.message), tone);
+                self.alerted(alert);
                 Redraw::Soon
             }
             DeckEvent::RequestStarted { id } => {

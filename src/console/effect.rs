@@ -27,6 +27,8 @@ pub(crate) enum Effect {
     Requests,
     /// Fetch what is new in the log.
     Log,
+    /// Tell something outside the screen: by the bell, or by the desktop.
+    Notify(String),
     /// Draw the whole screen again.
     Redraw,
     /// Suspend the program.

@@ -30,6 +30,8 @@ pub(crate) enum Event {
     Board(Arc<Board>),
     /// New figures: of the pane, and of the last minute for the header.
     Series(Box<Series>, Box<Series>),
+    /// The history of the instance that is shown in full.
+    Detail(Box<Series>),
     /// What went wrong, as the deck remembers it.
     Failures(Box<Failures>),
     /// Requests that ended before, newest first.

@@ -19,6 +19,7 @@ use std::io;
 use std::pin::pin;
 use std::sync::Arc;
 use std::task::Poll;
+use std::time::Duration;
 
 use futures_util::future::BoxFuture;
 use futures_util::stream::FuturesUnordered;
@@ -47,6 +48,9 @@ use crate::deck::Deck;
 /// The most pieces taken from one source before the others get their turn.
 const AT_ONCE: usize = 256;
 
+/// How far back the history of one instance goes, and in how many steps.
+const DETAIL: (Duration, usize) = (Duration::from_secs(900), 90);
+
 /// What thinks and what draws.
 pub(crate) struct Face {
     pub(crate) app: App,
@@ -63,6 +67,8 @@ pub(crate) trait Host {
     fn copy(&mut self, text: &str) -> Result<&'static str, Error>;
     /// Takes the mouse, or gives it to the terminal.
     fn mouse(&mut self, take: bool);
+    /// Tells something outside the screen.
+    fn notify(&mut self, text: &str);
     /// Stops the program until the shell goes on with it.
     fn suspend(&mut self) -> io::Result<()>;
     /// Tells whether the last frame has left; another one must not be drawn before.
@@ -218,6 +224,7 @@ impl Console {
                 self.happened(Event::Requests(samples), host);
             }
             Effect::Log => self.read_log(host),
+            Effect::Notify(text) => host.notify(&text),
             Effect::Redraw => {
                 self.clear = true;
                 self.pace.ask(Redraw::Now);
@@ -304,6 +311,11 @@ impl Console {
         if self.refresh.figures_are_due(now) {
             let figures = self.figures();
             self.happened(figures, host);
+            if let Some(name) = self.app.wants_detail() {
+                let scope = Scope::Instance(name);
+                let series = self.deck.series(&scope, DETAIL.0, DETAIL.1);
+                self.happened(Event::Detail(Box::new(series)), host);
+            }
             if self.app.wants_failures() {
                 let failures = self.deck.failures(MOST_FAILURES);
                 self.happened(Event::Failures(Box::new(failures)), host);

@@ -14,6 +14,7 @@ pub(crate) mod metrics;
 pub(crate) mod moment;
 pub(crate) mod palette;
 pub(crate) mod pool;
+pub(crate) mod pool_table;
 pub(crate) mod reply;
 pub(crate) mod requests;
 pub(crate) mod scroll;

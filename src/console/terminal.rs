@@ -6,6 +6,7 @@
 pub(crate) mod ask;
 mod host;
 mod modes;
+mod notify;
 mod output;
 mod quiet;
 mod watch;
@@ -70,7 +71,7 @@ pub(crate) fn open(settings: &Settings, env: &TermEnv) -> Result<Session, Error>
         .map_err(|error| cannot_take(&error))?;
     Ok(Session {
         terminal,
-        host: RealHost::new(output, modes, env.clone()),
+        host: RealHost::new(output, modes, env.clone(), settings.alerts),
         signals,
         modes: guard,
     })

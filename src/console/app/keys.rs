@@ -107,8 +107,8 @@ impl App {
             Action::Copy => return self.copy(),
             Action::CopyCode => return self.copy_code(),
             Action::NewConversation => return self.ask_for_new_conversation(),
-            Action::ScrollUp => self.step(-1),
-            Action::ScrollDown => self.step(1),
+            Action::ScrollUp => return self.step(-1),
+            Action::ScrollDown => return self.step(1),
             Action::HalfPageUp => self.chat.scroll.push(Move::HalfPages(-1)),
             Action::HalfPageDown => self.chat.scroll.push(Move::HalfPages(1)),
             Action::PageUp => self.chat.scroll.push(Move::HalfPages(-2)),
@@ -123,6 +123,10 @@ impl App {
             Action::LessWeight => return self.change_weight(-1),
             Action::ResetBreaker => return self.reset_breaker(),
             Action::Probe => return self.probe(),
+            Action::Mark => self.mark(),
+            Action::MarkAll => self.mark_all(),
+            Action::Sort => self.sort(),
+            Action::Reverse => self.reverse(),
             Action::Strategy => self.choose_strategy(),
             Action::Undo => return self.undo(),
             Action::ScopeHere => return self.scope_here(),
@@ -131,7 +135,7 @@ impl App {
             Action::PreviousScope => return self.step_scope(-1),
             Action::WiderWindow => return self.widen(1),
             Action::NarrowerWindow => return self.widen(-1),
-            Action::Confirm | Action::Cancel | Action::Choose | Action::Mark => {}
+            Action::Confirm | Action::Cancel | Action::Choose => {}
         }
         Vec::new()
     }
@@ -252,6 +256,7 @@ impl App {
     /// Does what was agreed to or chosen in a dialog.
     fn follow(&mut self, then: Then) -> Vec<Effect> {
         match then {
+            Then::Commands(commands) => self.give(commands),
             Then::Command(command) => vec![Effect::Command {
                 command,
                 undoing: false,
@@ -279,14 +284,21 @@ impl App {
     }
 
     /// A step up or down means what the focused pane shows.
-    fn step(&mut self, by: isize) {
+    fn step(&mut self, by: isize) -> Vec<Effect> {
         match self.focus {
             Focus::Prompt | Focus::Transcript | Focus::Metrics => {
                 self.chat.scroll.push(Move::Lines(by));
             }
-            Focus::Pool => self.pool.step(by),
+            Focus::Pool => {
+                self.pool.step(by);
+                self.detail_top = 0;
+                if self.pool.open {
+                    return vec![Effect::Figures];
+                }
+            }
             Focus::Requests | Focus::Errors | Focus::Log => self.step_page(by),
         }
+        Vec::new()
     }
 
     fn go_to_end(&mut self, bottom: bool) {

@@ -25,7 +25,7 @@ impl App {
     pub(super) fn toggle_freeze(&mut self) -> Vec<Effect> {
         if self.frozen.take().is_some() {
             let live = Arc::clone(&self.live);
-            self.pool.show(live);
+            self.pool.show(live, self.now);
             self.say(t("everything goes on"), Tone::Note);
             return vec![Effect::Figures, Effect::Log];
         }
@@ -62,7 +62,7 @@ impl App {
         frozen.moment = wanted.clamp(oldest, frozen.since.max(oldest));
         self.frozen = Some(frozen);
         if let Some(board) = self.history.at(frozen.moment) {
-            self.pool.show(Arc::clone(board));
+            self.pool.show(Arc::clone(board), frozen.moment);
         }
         vec![Effect::Figures]
     }
@@ -71,7 +71,7 @@ impl App {
     pub(super) fn board(&mut self, board: Arc<Board>) -> Redraw {
         self.history.push(self.now, &board);
         self.live = Arc::clone(&board);
-        let shown = self.frozen.is_none() && self.pool.show(board);
+        let shown = self.frozen.is_none() && self.pool.show(board, self.now);
         Redraw::soon_if(shown)
     }
 

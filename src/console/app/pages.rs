@@ -4,7 +4,7 @@ use ratatui::crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 use tokio::time::Instant;
 
 use super::{App, Effect, Focus, Redraw, Tone};
-use crate::base::{Failures, LogLine, Sample};
+use crate::base::{Failures, InstanceName, LogLine, Sample};
 use crate::console::action::Action;
 use crate::console::state::input::Input;
 use crate::console::words::t;
@@ -33,6 +33,13 @@ impl App {
     /// Tells whether the failures are looked at.
     pub(crate) fn wants_failures(&self) -> bool {
         self.focus == Focus::Errors || (self.focus == Focus::Pool && self.pool.open)
+    }
+
+    /// Returns the instance whose history is looked at.
+    pub(crate) fn wants_detail(&self) -> Option<InstanceName> {
+        let open = self.focus == Focus::Pool && self.pool.open && self.frozen.is_none();
+        let selected = self.pool.selected().filter(|_| open);
+        selected.map(|instance| instance.name.clone())
     }
 
     /// Tells whether the log is looked at.

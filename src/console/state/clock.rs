@@ -30,6 +30,13 @@ impl Clock {
         self.hour_of(self.wall(at))
     }
 
+    /// Returns the hour of what was so long before a moment.
+    pub(crate) fn hour_before(&self, moment: Instant, age: Duration) -> String {
+        let age = SignedDuration::try_from(age).unwrap_or(SignedDuration::ZERO);
+        let wall = self.wall(moment);
+        self.hour_of(wall.checked_sub(age).unwrap_or(wall))
+    }
+
     /// Returns the hour of a time of the wall clock.
     pub(crate) fn hour_of(&self, at: Timestamp) -> String {
         let zoned = at.to_zoned(self.zone.clone());

@@ -86,6 +86,10 @@ pub(crate) fn cut(mut series: Series, age: Duration, window: Duration) -> Series
     let wanted = (window.as_secs_f64() / step).ceil() as usize;
     let first = series.buckets.len().saturating_sub(wanted);
     series.buckets.drain(..first);
+    for counts in series.errors.values_mut() {
+        counts.truncate(kept);
+        counts.drain(..first.min(counts.len()));
+    }
     let sum = |of: fn(&SeriesBucket) -> u64| series.buckets.iter().map(of).sum::<u64>();
     let (good, bad) = (sum(|b| b.successful), sum(|b| b.failed));
     let ended = good + bad + sum(|b| b.cancelled);

@@ -4,11 +4,13 @@ use std::io::{self, Write};
 use std::thread;
 use std::time::Duration;
 
+use super::notify;
 use super::modes::{self, MOUSE_OFF, MOUSE_ON, Modes};
 use super::output::Output;
 use crate::base::Error;
 use crate::console::clipboard;
 use crate::console::run::Host;
+use crate::console::settings::Notice;
 use crate::console::term_env::TermEnv;
 
 /// The real terminal's host.
@@ -16,11 +18,17 @@ pub(crate) struct RealHost {
     output: Output,
     modes: Modes,
     env: TermEnv,
+    notice: Notice,
 }
 
 impl RealHost {
-    pub(crate) fn new(output: Output, modes: Modes, env: TermEnv) -> Self {
-        Self { output, modes, env }
+    pub(crate) fn new(output: Output, modes: Modes, env: TermEnv, notice: Notice) -> Self {
+        Self {
+            output,
+            modes,
+            env,
+            notice,
+        }
     }
 
     /// Lets the last frame leave before the terminal is given back.
@@ -47,6 +55,11 @@ impl Host for RealHost {
     fn mouse(&mut self, take: bool) {
         self.modes.mouse = take;
         self.send(if take { MOUSE_ON } else { MOUSE_OFF });
+    }
+
+    fn notify(&mut self, text: &str) {
+        let sequence = notify::sequence(text, self.notice, &self.env);
+        self.send(&sequence);
     }
 
     fn suspend(&mut self) -> io::Result<()> {

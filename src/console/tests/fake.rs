@@ -373,6 +373,10 @@ fn series(scope: &Scope, window: Duration, buckets: usize) -> Series {
             successful: if quiet { 0 } else { 3 + number as u64 % 4 },
             failed: u64::from(number == 30),
             average_response_time: (!quiet).then(|| Duration::from_millis(millis)),
+            p50_response_time: (!quiet).then(|| Duration::from_millis(millis)),
+            p95_response_time: (!quiet).then(|| Duration::from_millis(millis * 2)),
+            p99_response_time: (!quiet).then(|| Duration::from_millis(millis * 5 / 2)),
+            p95_queued: (!quiet).then(|| Duration::from_millis(millis / 10)),
             completion_tokens: if quiet {
                 0
             } else {
@@ -404,5 +408,6 @@ fn series(scope: &Scope, window: Duration, buckets: usize) -> Series {
             instance: Some("azure-eu".into()),
             message: "Rate limit reached for requests".to_owned(),
         }],
+        errors: [(ErrorKind::RateLimited, (0..buckets.min(45)).map(|n| u64::from(n == 30)).collect())].into(),
     }
 }

@@ -249,6 +249,7 @@ pub(super) struct Seen(Arc<Mutex<Outside>>);
 #[derive(Default)]
 struct Outside {
     copied: Vec<String>,
+    notified: Vec<String>,
     mouse: Option<bool>,
     suspended: usize,
     resumed: usize,
@@ -258,6 +259,9 @@ struct Outside {
 impl Seen {
     pub(super) fn copied(&self) -> Vec<String> {
         self.0.lock().copied.clone()
+    }
+    pub(super) fn notified(&self) -> Vec<String> {
+        self.0.lock().notified.clone()
     }
     pub(super) fn mouse_taken(&self) -> Option<bool> {
         self.0.lock().mouse
@@ -281,6 +285,9 @@ impl Host for Seen {
     }
     fn mouse(&mut self, take: bool) {
         self.0.lock().mouse = Some(take);
+    }
+    fn notify(&mut self, text: &str) {
+        self.0.lock().notified.push(text.to_owned());
     }
     fn suspend(&mut self) -> io::Result<()> {
         self.0.lock().suspended += 1;
