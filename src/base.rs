@@ -9,6 +9,7 @@ mod board;
 mod chunk;
 mod clean;
 mod command;
+mod conversation;
 mod document;
 mod error;
 mod figures;
@@ -19,6 +20,7 @@ mod metrics;
 mod request;
 mod response;
 mod sample;
+pub mod trace;
 mod usage;
 
 pub use alert::{AlertChange, AlertState, AlertView, Severity};
@@ -32,6 +34,11 @@ pub use chunk::{
 };
 pub use clean::{clean, clean_line, shorten};
 pub use command::{Changed, Command, LimitKind};
+pub(crate) use conversation::{attempts_from_json, attempts_to_json};
+pub use conversation::{
+    Change, Conversation, ConversationId, Facts, Found, Hit, KeptError, KeptMessage, MessageId,
+    MessageState, Page, Piece, Summary, title_of,
+};
 pub use document::InstanceDocument;
 pub use error::{Attempt, Error, ErrorKind, Health, Outcome};
 pub use figures::{AttemptFigures, Distribution, Figures, Measure, OTHER_MODEL, RequestFigures};

@@ -11,6 +11,10 @@ mod config;
 mod embedded;
 #[cfg(feature = "console")]
 mod face;
+#[cfg(feature = "store")]
+mod history;
+#[cfg(feature = "store")]
+mod keep;
 mod object;
 mod question;
 mod report;
@@ -19,8 +23,11 @@ mod run;
 mod serve;
 mod simulate;
 mod start;
+#[cfg(feature = "store")]
+mod stats;
 mod style;
 mod table;
+mod telemetry;
 
 pub use args::Cli;
 pub use report::Failure;

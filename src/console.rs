@@ -34,7 +34,6 @@ use std::sync::Arc;
 use futures_util::FutureExt;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
-use ratatui::crossterm::event::EventStream;
 use tokio::time::Instant;
 
 pub use keymap::{KeyProblem, KeySettings, Keys, check_keys, key_actions, key_contexts};
@@ -44,6 +43,7 @@ pub use words::LangChoice;
 use self::app::App;
 use self::run::Face;
 use self::term_env::{Depth, TermEnv};
+use self::terminal::Keyboard;
 use self::terminal::ask::{self, Background};
 use self::theme::Theme;
 use self::view::Screen;
@@ -127,7 +127,7 @@ pub async fn start(deck: Deck, settings: Settings, context: Context) -> Result<E
     };
     let run = run::run(
         &mut session.terminal,
-        ask::late(EventStream::new(), answers_late),
+        Keyboard::new(answers_late),
         deck,
         face,
         &mut session.host,

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use futures_util::future::BoxFuture;
 use tokio::sync::broadcast;
+use tokio::time::Instant;
 
 use crate::base::{
     Board, Changed, ChatRequest, ChatStream, Command, DeckEvent, Error, Failures, Figures,
@@ -35,6 +36,25 @@ pub trait DeckSource: Send + Sync {
     fn subscribe(&self) -> broadcast::Receiver<DeckEvent>;
     /// Gives a command.
     fn command(&self, command: Command, by: &str) -> BoxFuture<'static, Result<Changed, Error>>;
+    /// Tells how the line to the pool stands; a pool in this process has none that could be lost.
+    fn line(&self) -> Line {
+        Line::Up
+    }
+}
+
+/// How the line to a pool stands.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Line {
+    /// What is read is fresh.
+    #[default]
+    Up,
+    /// Nothing has been heard for a while, so what is read is old; it is tried again and again.
+    Lost {
+        /// When something was heard last.
+        since: Instant,
+        /// Why, in one sentence.
+        why: String,
+    },
 }
 
 /// A handle on a pool; cheap to clone.

@@ -63,6 +63,8 @@ pub struct Settings {
     pub monitor: monitor::Settings,
     /// Prices of one's own by model; the built-in list holds the public ones.
     pub prices: BTreeMap<String, PriceSettings>,
+    /// Whether somebody exports traces: then instances are told of the attempt's span, otherwise of the caller's.
+    pub trace: bool,
     /// The seed of every choice by chance; `None` takes one from the system.
     pub seed: Option<u64>,
 }

@@ -5,9 +5,15 @@
 //! Prometheus text they appear in the usual translation (dots become `_`, the unit and `_total` are appended).
 
 mod families;
+#[cfg(feature = "cli")]
+mod listen;
 pub mod metric;
+#[cfg(feature = "otel")]
+pub mod otlp;
 mod prometheus;
 
 pub use families::{Family, Labels, Point, Value, families};
+#[cfg(feature = "cli")]
+pub use listen::{MetricsListener, listen_address};
 pub use metric::Metric;
 pub use prometheus::{CONTENT_TYPE, prometheus};

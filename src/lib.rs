@@ -75,10 +75,14 @@ pub mod monitor;
 pub mod pool;
 pub mod prices;
 pub mod provider;
+#[cfg(feature = "gateway")]
+pub mod remote;
 #[cfg(feature = "sim")]
 pub mod sim;
 #[cfg(feature = "cli")]
 pub mod simulate;
+#[cfg(feature = "store")]
+pub mod store;
 pub mod wire;
 
 pub use base::{

@@ -221,6 +221,8 @@ pub enum DeckEvent {
         /// How many.
         count: u64,
     },
+    /// There is news to be read: figures that were asked for have come, or the line to the pool was lost or is back.
+    News,
 }
 
 /// Figures over time.

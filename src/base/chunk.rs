@@ -16,7 +16,8 @@ use super::{Attempt, Error, InstanceName, LlmResponse, ProviderType, RequestId, 
 pub type ChatStream = Pin<Box<dyn Stream<Item = Result<Chunk, Error>> + Send>>;
 
 /// One piece of an answer.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Chunk {
     /// The upstream's response headers have come (from the provider). Not yet a token.
     Head(Box<ResponseHead>),
@@ -68,7 +69,7 @@ impl Chunk {
 }
 
 /// What the upstream's response headers said.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct ResponseHead {
     /// The upstream's own request id, for its support.
     pub upstream_request_id: Option<String>,

@@ -1,11 +1,13 @@
 //! What can be typed. The words here are the help.
 
+use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 
 use crate::base::{InstanceName, ProviderType, RouteName, Target};
 use crate::config::Flags;
+use crate::export::listen_address;
 use crate::simulate::Chooser;
 
 /// One console, driver and gateway for language models that live in several places.
@@ -26,6 +28,15 @@ pub struct Cli {
     /// Speak this language in the console: en, zh, or auto for what the environment says
     #[arg(long, global = true, value_name = "LANG")]
     pub lang: Option<String>,
+
+    /// Keep nothing of this run: no conversation, no row in the request log
+    #[cfg(feature = "store")]
+    #[arg(long, global = true)]
+    pub private: bool,
+
+    /// Let the console serve its figures to a Prometheus at this port, or IP:PORT, under /metrics
+    #[arg(long, value_name = "ADDRESS", value_parser = listen_address)]
+    pub metrics_listen: Option<SocketAddr>,
 
     /// What to do; the console opens without one
     #[command(subcommand)]
@@ -63,6 +74,16 @@ pub enum Command {
     Serve(ServeArgs),
     /// Compare balancing strategies on a simulated fleet, in virtual time
     Simulate(SimulateArgs),
+    /// List, search, show, export, import or delete conversations that were kept
+    #[cfg(feature = "store")]
+    History {
+        /// What to do with them
+        #[command(subcommand)]
+        command: super::history::HistoryCommand,
+    },
+    /// Show what the request log tells: requests, success, times, tokens, cost
+    #[cfg(feature = "store")]
+    Stats(super::stats::StatsArgs),
     /// Load an instance, a route or a URL, and find how much it bears
     Bench(super::bench::BenchArgs),
 }
@@ -77,6 +98,10 @@ pub struct DemoArgs {
     /// Make the chances of the embedded pool repeatable
     #[arg(long, default_value_t = 1, value_name = "NUMBER")]
     pub seed: u64,
+
+    /// Serve the figures to a Prometheus at this port, or IP:PORT, under /metrics
+    #[arg(long, value_name = "ADDRESS", value_parser = listen_address)]
+    pub metrics_listen: Option<SocketAddr>,
 }
 
 /// One question.
@@ -92,6 +117,11 @@ pub struct ChatArgs {
     /// Ask for this model
     #[arg(long, short, value_name = "NAME")]
     pub model: Option<String>,
+
+    /// Go on with this conversation, or with the last one: the first letters of its id are enough
+    #[cfg(feature = "store")]
+    #[arg(long = "continue", value_name = "ID", num_args = 0..=1, default_missing_value = "")]
+    pub continues: Option<String>,
 
     /// Ask an instance of this provider type: openai, ollama, zhipuai
     #[arg(long = "type", value_name = "TYPE", group = "target")]

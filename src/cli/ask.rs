@@ -10,7 +10,6 @@ use super::args::ChatArgs;
 use super::object;
 use super::report::Failure;
 use crate::base::{Answer, ChatRequest, ChatStream, Chunk, Error, ErrorKind, Message};
-use crate::deck::Deck;
 
 /// Makes the request that was typed.
 ///
@@ -33,15 +32,13 @@ pub(super) fn request(args: &ChatArgs, question: String) -> Result<ChatRequest, 
 /// # Errors
 /// When there was no whole answer; with `--json` the object has told it already.
 pub(super) async fn ask(
-    deck: &Deck,
-    request: ChatRequest,
+    stream: ChatStream,
     args: &ChatArgs,
     screen: &mut Screen<'_>,
     cancelled: impl Future<Output = ()>,
 ) -> Result<(), Failure> {
     let began = Instant::now();
     let mut answer = Answer::default();
-    let stream = deck.chat(request);
     if !args.json {
         let mut printer = Printer::new(screen, args.reasoning);
         let ended = follow(stream, &mut answer, cancelled, |chunk| printer.show(chunk)).await?;

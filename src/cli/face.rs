@@ -1,10 +1,13 @@
 //! The console as a command: logs to a file while it owns the terminal, and what it could not say is said afterwards.
 
 use std::io::Write;
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 use super::args::DemoArgs;
 use super::embedded::background_load;
+#[cfg(feature = "store")]
+use super::keep::Keeping;
 use super::report::{Failure, warn};
 use super::start::{self, Started};
 use super::style::Style;
@@ -12,6 +15,7 @@ use crate::base::Error;
 use crate::config::{Config, Env, Found, Persona};
 use crate::console::{self, Context, ExitReason};
 use crate::deck::Deck;
+use crate::export::MetricsListener;
 use crate::logging::{self, Ring};
 use crate::provider::Http;
 
@@ -25,6 +29,8 @@ pub(super) const USUAL_RATE: f64 = 1.2;
 pub(super) async fn open(
     config: Config,
     demo: Option<DemoArgs>,
+    is_private: bool,
+    metrics: Option<SocketAddr>,
     env: &Env,
     err: &mut dyn Write,
     style: Style,
@@ -50,7 +56,9 @@ pub(super) async fn open(
         tracing::warn!("{warning}");
     }
     afterwards.extend(no_log);
-    let ended = run(started, demo, lines, env).await;
+    let kept = kept(&started, is_private, env, &mut afterwards);
+    let ended = run(started, demo, metrics, lines, env, &kept).await;
+    afterwards.extend(leave(kept).await);
     if let Some(dropped) = log
         .map(|guard| guard.dropped_lines())
         .filter(|dropped| *dropped > 0)
@@ -67,13 +75,51 @@ pub(super) async fn open(
     }
 }
 
-async fn run(started: Started, demo: Option<DemoArgs>, lines: Arc<Ring>, env: &Env) -> Result<ExitReason, Error> {
+/// Opens what is kept, and logs requests; those to the embedded pool mean nothing.
+#[cfg(feature = "store")]
+fn kept(started: &Started, is_private: bool, env: &Env, told: &mut Vec<String>) -> Keeping {
+    let mut keeping = Keeping::open(&started.config, is_private, env, told);
+    if started.embedded.is_none() {
+        keeping.follow(&Deck::from(started.driver.clone()));
+    }
+    keeping
+}
+
+#[cfg(feature = "store")]
+async fn leave(kept: Keeping) -> Vec<String> {
+    kept.close().await
+}
+
+#[cfg(not(feature = "store"))]
+type Keeping = ();
+
+#[cfg(not(feature = "store"))]
+fn kept(_: &Started, _: bool, _: &Env, _: &mut Vec<String>) -> Keeping {}
+
+#[cfg(not(feature = "store"))]
+async fn leave((): Keeping) -> Vec<String> {
+    Vec::new()
+}
+
+async fn run(
+    started: Started,
+    demo: Option<DemoArgs>,
+    metrics: Option<SocketAddr>,
+    lines: Arc<Ring>,
+    env: &Env,
+    _: &Keeping,
+) -> Result<ExitReason, Error> {
     let Started {
         driver,
         config,
         embedded,
+        telemetry,
     } = started;
     let deck = Deck::from(driver);
+    let metrics = match metrics {
+        Some(address) => Some(MetricsListener::start(deck.clone(), address).await?),
+        None => None,
+    };
     let (rate, seed) = demo.map_or((USUAL_RATE, 1), |args| (args.rate, args.seed));
     let load = embedded
         .is_some()
@@ -82,6 +128,8 @@ async fn run(started: Started, demo: Option<DemoArgs>, lines: Arc<Ring>, env: &E
     context.log = Some(lines);
     let ended = console::start(deck, config.console, context).await;
     drop(load);
+    drop(metrics);
+    telemetry.shutdown().await;
     drop(embedded);
     ended
 }

@@ -11,6 +11,8 @@ use super::args::{ChatArgs, CheckArgs, Cli, Command, ConfigCommand};
 use super::bench::BenchArgs;
 #[cfg(feature = "console")]
 use super::face;
+#[cfg(feature = "store")]
+use super::keep::{self, Keeping};
 use super::report::{Failure, warn};
 use super::style::Style;
 use super::{ask, bench, check, config, object, question, simulate, start};
@@ -56,6 +58,16 @@ struct Job<'j> {
 
 impl Job<'_> {
     fn execute(&mut self) -> Result<(), Failure> {
+        let is_console = matches!(self.cli.command, None | Some(Command::Demo(_)));
+        if self.cli.metrics_listen.is_some() && !is_console {
+            let error = Error::new(
+                ErrorKind::Config,
+                "--metrics-listen is for the console alone",
+            );
+            return Err(error
+                .with_hint("leave it out; 'llmdeck serve' has /metrics anyway")
+                .into());
+        }
         match &self.cli.command {
             Some(Command::Config { command }) => self.config(*command),
             Some(Command::Check(args)) if args.offline => self.config(ConfigCommand::Check),
@@ -64,6 +76,18 @@ impl Job<'_> {
             #[cfg(feature = "gateway")]
             Some(Command::Serve(args)) => self.serve(args),
             Some(Command::Simulate(args)) => simulate::run(args, self.out, self.err),
+            #[cfg(feature = "store")]
+            Some(Command::History { command }) => {
+                let config = self.load()?;
+                let style = Style::of(&io::stdout(), self.env);
+                let is_terminal = io::stdout().is_terminal();
+                super::history::run(command, &config, self.env, self.out, is_terminal, style)
+            }
+            #[cfg(feature = "store")]
+            Some(Command::Stats(args)) => {
+                let config = self.load()?;
+                super::stats::run(args, &config, self.env, self.out)
+            }
             Some(Command::Bench(args)) => self.bench(args),
             Some(Command::Demo(args)) => self.console(Some(*args)),
             None => self.console(None),
@@ -78,7 +102,11 @@ impl Job<'_> {
     #[cfg(feature = "console")]
     fn console(&mut self, demo: Option<super::args::DemoArgs>) -> Result<(), Failure> {
         let config = crate::config::load(self.env, &self.cli.flags())?;
-        let opened = face::open(config, demo, self.env, self.err, self.style);
+        let is_private = self.is_private();
+        let metrics = demo
+            .and_then(|args| args.metrics_listen)
+            .or(self.cli.metrics_listen);
+        let opened = face::open(config, demo, is_private, metrics, self.env, self.err, self.style);
         in_runtime(opened)
     }
 
@@ -139,6 +167,12 @@ impl Job<'_> {
 
     fn ask(&mut self, args: &ChatArgs) -> Result<(), Failure> {
         let config = self.load()?;
+        #[cfg(feature = "store")]
+        let mut args = args.clone();
+        #[cfg(feature = "store")]
+        let conversation = keep::Talk::find(&mut args, &config, self.env, self.cli.private)?;
+        #[cfg(feature = "store")]
+        let args = &args;
         let question = {
             let stdin = io::stdin();
             let mut piped = (!stdin.is_terminal()).then(|| stdin.lock());
@@ -147,7 +181,9 @@ impl Job<'_> {
                 piped.as_mut().map(|stdin| stdin as &mut dyn Read),
             )?
         };
-        let request = ask::request(args, question)?;
+        let mut request = ask::request(args, question)?;
+        #[cfg(feature = "store")]
+        let talk = keep::Talk::join(conversation, &mut request);
         in_runtime(async {
             let started = tokio::select! {
                 started = start::start(config, self.env) => started?,
@@ -158,7 +194,10 @@ impl Job<'_> {
                 let note = "no instance is configured, so the embedded pool answers; it only simulates a model";
                 told.push(note.to_owned());
             }
+            #[cfg(feature = "store")]
+            let mut keeping = Keeping::open(&started.config, self.cli.private, self.env, &mut told);
             warn(&told, self.err, self.style)?;
+            let telemetry = started.telemetry;
             let mut screen = Screen {
                 out: self.out,
                 out_is_terminal: io::stdout().is_terminal(),
@@ -167,7 +206,18 @@ impl Job<'_> {
                 style: self.style,
             };
             let deck = Deck::from(started.driver);
-            ask::ask(&deck, request, args, &mut screen, interrupted()).await
+            #[cfg(not(feature = "store"))]
+            let stream = deck.chat(request);
+            #[cfg(feature = "store")]
+            let stream = {
+                keeping.follow(&deck);
+                talk.keep(&keeping, deck.chat(request))
+            };
+            let ended = ask::ask(stream, args, &mut screen, interrupted()).await;
+            telemetry.shutdown().await;
+            #[cfg(feature = "store")]
+            keep::end(keeping, self.err, self.style).await?;
+            ended
         })
     }
 
@@ -182,7 +232,22 @@ impl Job<'_> {
         let config = crate::config::load(self.env, &self.cli.flags())?;
         let coloured = self.style.is_coloured();
         logging::to_stderr(&config.log.level, config.log.prompts, coloured)?;
-        in_runtime(super::serve::serve(config, args, self.env, self.err, self.style))
+        let is_private = self.is_private();
+        in_runtime(super::serve::serve(
+            config, args, is_private, self.env, self.err, self.style,
+        ))
+    }
+
+    /// Tells whether nothing of this run may be kept.
+    #[cfg(feature = "store")]
+    fn is_private(&self) -> bool {
+        self.cli.private
+    }
+
+    #[cfg(not(feature = "store"))]
+    #[expect(clippy::unused_self, reason = "the same call as with a store")]
+    fn is_private(&self) -> bool {
+        true
     }
 
     /// Reads the config of a command that leaves the terminal to others, and logs to stderr: what is asked for, else

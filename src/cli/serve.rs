@@ -1,6 +1,7 @@
 //! `llmdeck serve`: the gateway as a daemon without a screen.
 
 use std::io::Write;
+use std::sync::Arc;
 
 use super::args::ServeArgs;
 use super::report::{Failure, warn};
@@ -9,6 +10,7 @@ use super::start;
 use super::style::Style;
 use crate::config::{Config, Env};
 use crate::deck::Deck;
+use crate::export::prometheus;
 use crate::gateway::{Gateway, Mounts};
 
 /// Serves until somebody wants an end, then lets what runs end.
@@ -18,12 +20,15 @@ use crate::gateway::{Gateway, Mounts};
 pub(super) async fn serve(
     config: Config,
     args: &ServeArgs,
+    is_private: bool,
     env: &Env,
     err: &mut dyn Write,
     style: Style,
 ) -> Result<(), Failure> {
     let started = start::start(config, env).await?;
     let mut told = started.config.warnings.clone();
+    #[cfg(feature = "store")]
+    let mut keeping = super::keep::Keeping::log(&started.config, is_private, env, &mut told);
     if started.embedded.is_some() {
         told.push(
             "no instance is configured, so the embedded pool answers; it only simulates models"
@@ -36,7 +41,19 @@ pub(super) async fn serve(
         settings.listen.clone_from(listen);
     }
     let patience = settings.drain;
-    let gateway = Gateway::start(settings, Deck::from(started.driver), Mounts::default())?;
+    let deck = Deck::from(started.driver);
+    #[cfg(feature = "store")]
+    keeping.follow(&deck);
+    #[cfg(not(feature = "store"))]
+    let _ = is_private;
+    let figures = deck.clone();
+    let mounts = Mounts {
+        metrics: Some(Arc::new(move || {
+            prometheus(&figures.board(), &figures.figures())
+        })),
+        ..Mounts::default()
+    };
+    let gateway = Gateway::start(settings, deck, mounts)?;
     writeln!(err, "listening on http://{}", gateway.address())?;
     interrupted().await;
     tracing::info!("draining: nothing new is taken");
@@ -45,6 +62,9 @@ pub(super) async fn serve(
         // Whoever asks twice does not want to wait.
         () = interrupted() => return Err(Failure::Told(1)),
     };
+    #[cfg(feature = "store")]
+    super::keep::end(keeping, err, style).await?;
+    started.telemetry.shutdown().await;
     let (running, cut) = (drained.running, drained.cut);
     writeln!(
         err,

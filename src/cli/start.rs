@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use super::embedded::Embedded;
 use super::report::Failure;
+use super::telemetry::{Telemetry, Wanted};
 use crate::base::{Error, ErrorKind};
 use crate::config::{self, Config, Env, Found, Instance};
 use crate::driver::{self, InstanceBuilder, InstanceSpec, LlmModelDriver};
@@ -21,6 +22,8 @@ pub(super) struct Started {
     pub(super) config: Config,
     /// The embedded pool, when it is the one that answers; it stops when it is dropped.
     pub(super) embedded: Option<Embedded>,
+    /// What is told to a collector; to be shut down at the end, so that the last of it goes out.
+    pub(super) telemetry: Telemetry,
 }
 
 /// Finds the instances that the config leaves to be found, and makes a driver over all.
@@ -80,11 +83,13 @@ fn drive(
     embedded: Option<Embedded>,
     seed: Option<u64>,
 ) -> Result<Started, Failure> {
+    let wanted = Wanted::of(env)?;
     let settings = driver::Settings {
         pool: config.pool.clone(),
         retry: config.retry.clone(),
         monitor: config.monitor.clone(),
         prices: config.prices.clone(),
+        trace: wanted.traces(),
         seed,
     };
     let instances = config.instances.iter().zip(strategies);
@@ -94,11 +99,13 @@ fn drive(
     });
     let driver = LlmModelDriver::new(settings, config.routes.clone(), instances.collect())?;
     driver.build_with(builder(&config, env, http));
+    let telemetry = wanted.start(&driver, http)?;
     tracing::info!(instances = config.instances.len(), from = %config.found, "started");
     Ok(Started {
         driver,
         config,
         embedded,
+        telemetry,
     })
 }
 

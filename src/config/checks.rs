@@ -246,6 +246,16 @@ pub(super) fn log(settings: &logging::Settings, findings: &mut Findings) {
     }
 }
 
+/// Checks `[store]`.
+#[cfg(feature = "store")]
+pub(super) fn store(settings: &crate::store::Settings, findings: &mut Findings) {
+    if settings.requests_keep_mb == 0 {
+        let rule = "the request log is always bounded";
+        let right = "such as 256; requests = false switches it off";
+        findings.refuse("store.requests_keep_mb", "0", rule, right);
+    }
+}
+
 /// Checks what an instance allows; `path` is its dotted key.
 pub(super) fn instance(settings: &pool::InstanceSettings, path: &str, findings: &mut Findings) {
     let mut refuse = |key: &str, value: &str, rule: &str, right: &str| {

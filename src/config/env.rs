@@ -79,6 +79,11 @@ impl Env {
         Some(self.xdg("XDG_STATE_HOME", ".local/state")?.join("llmdeck"))
     }
 
+    /// Returns the folder for what people want to keep: conversations.
+    pub fn data_dir(&self) -> Option<PathBuf> {
+        Some(self.xdg("XDG_DATA_HOME", ".local/share")?.join("llmdeck"))
+    }
+
     /// Returns the folders in which people keep themes of their own.
     pub fn theme_dirs(&self) -> Vec<PathBuf> {
         let config = self.xdg("XDG_CONFIG_HOME", ".config");

@@ -92,6 +92,8 @@ mod tests {
         #[cfg(feature = "gateway")]
         assert_eq!(config.gateway, crate::gateway::Settings::default());
         assert_eq!(config.log, logging::Settings::default());
+        #[cfg(feature = "store")]
+        assert_eq!(config.store, crate::store::Settings::default());
         assert_eq!(config.personas, []);
     }
 
@@ -106,6 +108,8 @@ mod tests {
         #[cfg(feature = "console")]
         assert_eq!(config.console.mouse, console::Settings::default().mouse);
         assert_eq!(config.log, logging::Settings::default());
+        #[cfg(feature = "store")]
+        assert_eq!(config.store, crate::store::Settings::default());
         assert!(!config.personas.is_empty());
         let every = config
             .instances
@@ -141,6 +145,8 @@ mod tests {
             #[cfg(feature = "console")]
             fields_of::<console::Settings>(),
             fields_of::<logging::Settings>(),
+            #[cfg(feature = "store")]
+            fields_of::<crate::store::Settings>(),
             fields_of::<limit::Settings>(),
             fields_of::<provider::Timeouts>(),
             fields_of::<crate::config::Persona>(),

@@ -27,6 +27,8 @@ use crate::driver::RetrySettings;
 #[cfg(feature = "gateway")]
 use crate::gateway;
 use crate::prices::PriceSettings;
+#[cfg(feature = "store")]
+use crate::store;
 use crate::{logging, monitor, pool};
 
 /// What the command line says about the config.
@@ -67,6 +69,9 @@ pub struct Config {
     pub gateway: gateway::Settings,
     /// How logs are written.
     pub log: logging::Settings,
+    /// What is kept of conversations and requests.
+    #[cfg(feature = "store")]
+    pub store: store::Settings,
     /// Personas in their order.
     pub personas: Vec<Persona>,
     /// What works but should be known.
@@ -203,6 +208,19 @@ fn read(file: &mut Table<'_>, env: &Env, flags: &Flags, findings: &mut Findings)
         let dir = key::resolve(file.document().path(), &log.dir, env);
         log.dir = dir.to_string_lossy().into_owned();
     }
+    #[cfg(feature = "store")]
+    let store = {
+        let mut store: store::Settings =
+            overlay::section("store", file, env, findings, |_, _, _| {});
+        checks::store(&store, findings);
+        if !store.dir.is_empty() {
+            let dir = key::resolve(file.document().path(), &store.dir, env);
+            store.dir = dir.to_string_lossy().into_owned();
+        }
+        store
+    };
+    #[cfg(not(feature = "store"))]
+    let _ = file.take_raw("store");
     let mut names = Names::default();
     let mut personas = Vec::new();
     for table in file.take_tables("personas", findings) {
@@ -222,6 +240,8 @@ fn read(file: &mut Table<'_>, env: &Env, flags: &Flags, findings: &mut Findings)
         #[cfg(feature = "gateway")]
         gateway,
         log,
+        #[cfg(feature = "store")]
+        store,
         personas,
         warnings: Vec::new(),
         origins: BTreeMap::new(),

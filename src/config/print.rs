@@ -43,6 +43,8 @@ pub fn print(config: &Config) -> String {
     #[cfg(feature = "gateway")]
     out.section("gateway", &config.gateway);
     out.section("log", &config.log);
+    #[cfg(feature = "store")]
+    out.section("store", &config.store);
     for persona in &config.personas {
         let path = format!("personas.{}", persona.name);
         out.line("\n[[personas]]");

@@ -4,6 +4,8 @@ mod alerts;
 mod branch;
 mod chat;
 mod copy;
+mod files;
+mod find;
 mod keys;
 mod moment;
 mod mouse;
@@ -34,9 +36,11 @@ use super::state::metrics::Metrics;
 use super::state::moment::{Frozen, History};
 use super::state::pool::Pool;
 use super::state::requests::Requests;
-use super::state::scroll::Scroll;
+use super::state::scroll::{Anchor, Scroll};
+use super::state::search::Search;
+use super::state::select::Select;
 use super::state::toast::{Toast, Tone};
-use super::words::translate;
+use super::words::{phrase, translate};
 use super::{Context, Persona};
 use crate::base::{Board, Changed, DeckEvent, Error, Scope};
 pub(crate) use branch::{Editing, was_cut};
@@ -71,6 +75,10 @@ pub(crate) struct App {
     pub(crate) answerers: Answerers,
     /// Whom the model plays.
     pub(crate) persona: Option<Arc<Persona>>,
+    /// What is looked for in the conversation.
+    pub(crate) search: Option<Search>,
+    /// The lines that are being chosen.
+    pub(crate) select: Option<Select>,
     /// The question that is being changed.
     pub(crate) editing: Option<Editing>,
     /// Whether the focused pane has the screen for itself.
@@ -115,6 +123,8 @@ pub(crate) struct Places {
     pub(crate) panes: Vec<(Pane, Rect)>,
     /// The prompt.
     pub(crate) prompt: Rect,
+    /// How many rows of the conversation are seen.
+    pub(crate) rows: usize,
     /// The tabs of a small screen.
     pub(crate) tabs: Vec<(Pane, Rect)>,
     /// The rows of the pool's table.
@@ -133,6 +143,10 @@ pub(crate) struct Drawn {
     pub(crate) places: Places,
     /// The conversation's place, all wishes to move carried out.
     pub(crate) scroll: Scroll,
+    /// Where the lines that are chosen are now.
+    pub(crate) select: Option<Select>,
+    /// The line of the place that was brought into the window.
+    pub(crate) found: Option<Anchor>,
     /// How far down the help can be scrolled, as it was drawn.
     pub(crate) help_top: usize,
     /// How far down the details can be scrolled, as they were drawn.
@@ -166,6 +180,8 @@ impl App {
         Self {
             answerers: Answerers::default(),
             persona: context.personas.first().cloned().map(Arc::new),
+            search: None,
+            select: None,
             editing: None,
             chat: Chat::default(),
             composer: Composer::new(),
@@ -257,6 +273,22 @@ impl App {
                 }
                 (Vec::new(), Redraw::Now)
             }
+            Event::FilesRead { line, result } => {
+                self.files_read(&line, result);
+                (Vec::new(), Redraw::Now)
+            }
+            Event::Completed(path, candidates) => {
+                self.completed(&path, &candidates);
+                (Vec::new(), Redraw::Now)
+            }
+            Event::Saved(result) => {
+                self.saved(result);
+                (Vec::new(), Redraw::Now)
+            }
+            Event::Edited(result) => {
+                self.edited(result);
+                (Vec::new(), Redraw::Now)
+            }
             Event::Colours => (Vec::new(), Redraw::Soon),
             Event::Time => (Vec::new(), self.time_passed()),
         }
@@ -266,11 +298,21 @@ impl App {
     pub(crate) fn drawn(&mut self, drawn: Drawn) {
         self.places = drawn.places;
         self.chat.scroll = drawn.scroll;
+        self.select = drawn.select;
+        if let Some(search) = &mut self.search {
+            search.jump = false;
+            search.line = drawn.found.or(search.line);
+        }
         self.metrics.columns = drawn.columns;
         self.detail_top = drawn.detail_top;
         if let Some(Dialog::Help { top }) = &mut self.dialog {
             *top = drawn.help_top;
         }
+    }
+
+    /// Returns where things were drawn last.
+    pub(crate) fn places(&self) -> &Places {
+        &self.places
     }
 
     /// Tells when the picture changes by time alone.
@@ -308,6 +350,8 @@ impl App {
             Some(Dialog::Confirm(_)) => keymap::Context::Confirm,
             Some(Dialog::Choose(_)) => keymap::Context::Choose,
             Some(Dialog::Palette(_)) => keymap::Context::Palette,
+            Some(Dialog::Line(_)) => keymap::Context::Line,
+            None if self.select.is_some() => keymap::Context::Select,
             None if self.filtering => keymap::Context::Filter,
             None => self.focus_context(),
         }
@@ -350,7 +394,7 @@ impl App {
     fn heard(&mut self, event: &DeckEvent) -> Redraw {
         match event {
             DeckEvent::Commanded { what, by } if by != BY => {
-                self.say(format!("{} ({by})", translate(what)), Tone::Note);
+                self.say(phrase!("{} (by {})", translate(what), by), Tone::Note);
                 Redraw::Soon
             }
             DeckEvent::Alerted { alert } => {
@@ -375,7 +419,8 @@ impl App {
             }
             DeckEvent::Commanded { .. }
             | DeckEvent::AttemptEnded { .. }
-            | DeckEvent::StateChanged { .. } => Redraw::No,
+            | DeckEvent::StateChanged { .. }
+            | DeckEvent::News => Redraw::No,
         }
     }
 
@@ -419,7 +464,9 @@ impl App {
             self.paste_into_filter(text);
             return;
         }
+        self.paste_into_line(text);
         if self.dialog.is_none() {
+            self.select = None;
             self.focus = Focus::Prompt;
             let left_out = self.composer.insert_str(text);
             if left_out > 0 {

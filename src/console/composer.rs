@@ -6,6 +6,7 @@
 
 mod buffer;
 mod chips;
+mod command;
 mod history;
 mod keys;
 #[cfg(test)]

@@ -1,6 +1,7 @@
 //! What the console wants done. The app decides, the loop acts.
 
 use super::state::reply::ReplyId;
+use super::state::select::Select;
 use crate::base::{ChatRequest, Command};
 
 /// Something to be done by the loop.
@@ -19,6 +20,26 @@ pub(crate) enum Effect {
     },
     /// Put text on the clipboard.
     Copy(String),
+    /// Put lines of the conversation, as they are shown, on the clipboard.
+    CopyLines(Box<Select>),
+    /// Read files for the question: the command's line, and its path.
+    ReadFiles {
+        /// The line in the draft.
+        line: String,
+        /// The path or pattern.
+        path: String,
+    },
+    /// Find what a path can be completed to.
+    Complete(String),
+    /// Write a new file.
+    Save {
+        /// Where.
+        path: String,
+        /// What.
+        text: String,
+    },
+    /// Let the draft be written in an editor.
+    Edit(String),
     /// Take the mouse, or give it to the terminal.
     Mouse(bool),
     /// Fetch figures at once: another scope or window was chosen.

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use ratatui::crossterm::event::{KeyEvent, MouseEvent};
 
+use super::state::quoted::Quoted;
 use super::state::reply::ReplyId;
 use crate::base::{
     Board, Changed, Chunk, DeckEvent, Error, Failures, LogLine, Sample, Series,
@@ -47,6 +48,19 @@ pub(crate) enum Event {
     },
     /// Text was copied (the route it went), or not.
     Copied(Result<&'static str, Error>),
+    /// Files were read for a command in the draft, or not.
+    FilesRead {
+        /// The command's line.
+        line: String,
+        /// What came of it.
+        result: Result<Vec<Quoted>, Error>,
+    },
+    /// What a path can be completed to.
+    Completed(String, Vec<String>),
+    /// A file was written (its path), or not.
+    Saved(Result<String, Error>),
+    /// The draft comes back from the editor, or not.
+    Edited(Result<String, Error>),
     /// Code can be drawn in colours now.
     Colours,
     /// Time has passed.

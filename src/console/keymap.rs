@@ -41,11 +41,15 @@ pub(crate) enum Context {
     Choose,
     /// While the palette is open.
     Palette,
+    /// While a line of text is asked for.
+    Line,
+    /// While lines of the conversation are chosen.
+    Select,
 }
 
 impl Context {
     /// Every context, in the order of [`Context::NAMES`].
-    const ALL: [Self; 14] = [
+    const ALL: [Self; 16] = [
         Self::Global,
         Self::Prompt,
         Self::Browse,
@@ -60,6 +64,8 @@ impl Context {
         Self::Confirm,
         Self::Choose,
         Self::Palette,
+        Self::Line,
+        Self::Select,
     ];
 
     /// What they are called in the config.
@@ -78,6 +84,8 @@ impl Context {
         "confirm",
         "choose",
         "palette",
+        "line",
+        "select",
     ];
 
     /// Finds a context by its name in the config.
@@ -94,13 +102,22 @@ impl Context {
 
     /// Tells whether a letter alone is text there.
     const fn takes_text(self) -> bool {
-        matches!(self, Self::Prompt | Self::Palette | Self::Filter)
+        matches!(
+            self,
+            Self::Prompt | Self::Palette | Self::Filter | Self::Line
+        )
     }
 
     /// Tells whether it is a dialog, whose keys mean nothing outside of it.
     pub(crate) const fn is_dialog(self) -> bool {
         match self {
-            Self::Help | Self::Confirm | Self::Choose | Self::Palette | Self::Filter => true,
+            Self::Help
+            | Self::Confirm
+            | Self::Choose
+            | Self::Palette
+            | Self::Line
+            | Self::Filter
+            | Self::Select => true,
             Self::Global
             | Self::Prompt
             | Self::Browse
@@ -130,6 +147,8 @@ impl Context {
             Self::Confirm => "In a question",
             Self::Choose => "In a list",
             Self::Palette => "In the palette",
+            Self::Line => "In a line that is asked for",
+            Self::Select => "While lines are chosen",
         }
     }
 
@@ -150,6 +169,8 @@ impl Context {
             Self::Confirm => &[Self::Confirm],
             Self::Choose => &[Self::Choose],
             Self::Palette => &[Self::Palette],
+            Self::Line => &[Self::Line],
+            Self::Select => &[Self::Select],
         }
     }
 
@@ -207,6 +228,8 @@ const TABLE: &[(Context, &str, Action, Footer)] = &[
     (Context::Prompt, "alt-down", Action::NextQuestion, No),
     (Context::Prompt, "alt-c", Action::Copy, No),
     (Context::Prompt, "alt-k", Action::CopyCode, No),
+    (Context::Prompt, "ctrl-g", Action::Editor, No),
+    (Context::Prompt, "alt-s", Action::Save, No),
     (Context::Prompt, "pageup", Action::PageUp, Yes),
     (Context::Prompt, "pagedown", Action::PageDown, No),
     (Context::Prompt, "alt-t", Action::Reasoning, No),
@@ -219,6 +242,11 @@ const TABLE: &[(Context, &str, Action, Footer)] = &[
     (Context::Transcript, "K {", Action::PreviousQuestion, No),
     (Context::Transcript, "y c", Action::Copy, Yes),
     (Context::Transcript, "b", Action::CopyCode, No),
+    (Context::Transcript, "v", Action::SelectLines, No),
+    (Context::Transcript, "/", Action::Search, Yes),
+    (Context::Transcript, "n", Action::NextFound, No),
+    (Context::Transcript, "N", Action::PreviousFound, No),
+    (Context::Transcript, "s", Action::Save, No),
     (Context::Transcript, "r ctrl-r", Action::Retry, Yes),
     (Context::Transcript, "R", Action::RetryBy, No),
     (Context::Transcript, "e", Action::Edit, Yes),
@@ -373,6 +401,21 @@ const TABLE: &[(Context, &str, Action, Footer)] = &[
     (Context::Palette, "pageup", Action::PageUp, No),
     (Context::Palette, "esc", Action::Back, Yes),
     (Context::Palette, "ctrl-c", Action::Interrupt, No),
+    (Context::Line, "enter", Action::Choose, Yes),
+    (Context::Line, "esc", Action::Back, Yes),
+    (Context::Line, "ctrl-c", Action::Interrupt, No),
+    (Context::Select, "space v", Action::Mark, Yes),
+    (Context::Select, "y c enter", Action::Copy, Yes),
+    (Context::Select, "j down", Action::ScrollDown, Yes),
+    (Context::Select, "k up", Action::ScrollUp, No),
+    (Context::Select, "ctrl-d", Action::HalfPageDown, No),
+    (Context::Select, "ctrl-u", Action::HalfPageUp, No),
+    (Context::Select, "pagedown ctrl-f", Action::PageDown, No),
+    (Context::Select, "pageup ctrl-b", Action::PageUp, No),
+    (Context::Select, "g home", Action::Top, No),
+    (Context::Select, "G end", Action::Bottom, No),
+    (Context::Select, "esc q", Action::Back, Yes),
+    (Context::Select, "ctrl-c", Action::Interrupt, No),
 ];
 
 /// One row of the table, its keys read.

@@ -10,6 +10,7 @@
 //! Nothing here blocks, and when nothing happens nothing wakes it.
 
 mod feed;
+pub(crate) mod files;
 mod pace;
 mod refresh;
 mod streams;
@@ -26,7 +27,7 @@ use futures_util::stream::FuturesUnordered;
 use futures_util::{FutureExt, Stream, StreamExt};
 use ratatui::Terminal;
 use ratatui::backend::Backend;
-use ratatui::crossterm::event::Event as Input;
+use ratatui::crossterm::event::Event as TerminalEvent;
 use tokio::sync::broadcast::error::RecvError;
 use tokio::sync::{broadcast, mpsc};
 use tokio::time::{Instant, sleep_until};
@@ -71,12 +72,24 @@ pub(crate) trait Host {
     fn notify(&mut self, text: &str);
     /// Stops the program until the shell goes on with it.
     fn suspend(&mut self) -> io::Result<()>;
+    /// Hands the terminal to an editor with a text in it; what was written comes back.
+    fn edit(&mut self, text: String) -> BoxFuture<'static, Result<String, Error>>;
+    /// Takes the terminal back from the editor.
+    fn edited(&mut self);
     /// Tells whether the last frame has left; another one must not be drawn before.
     fn is_ready(&self) -> bool;
     /// Waits until it has left.
     fn ready(&self) -> impl Future<Output = ()> + Send;
     /// Takes the terminal back after a stop that was not asked for here.
     fn resumed(&mut self);
+}
+
+/// What is typed, pasted and clicked.
+pub(crate) trait Input: Stream<Item = io::Result<TerminalEvent>> + Unpin {
+    /// Reads nothing more: somebody else has the terminal.
+    fn pause(&mut self);
+    /// Reads again.
+    fn resume(&mut self);
 }
 
 /// What somebody outside wants.
@@ -102,7 +115,7 @@ pub(crate) async fn run<B, I, H>(
 ) -> Result<ExitReason, Error>
 where
     B: Backend,
-    I: Stream<Item = io::Result<Input>> + Unpin,
+    I: Input,
     H: Host,
 {
     let now = Instant::now();
@@ -117,23 +130,26 @@ where
         pace: Pace::new(face.frames_per_second, now),
         refresh: Refresh::new(now),
         clear: false,
+        away: false,
         leave: None,
         log: face.log.map(|source| Feed::new(source, now)),
     };
     console.draw(terminal)?;
     loop {
-        let drawing_waits = console.pace.wants() && !host.is_ready();
+        let drawing_waits = console.pace.wants() && (console.away || !host.is_ready());
         let wake = console.wake(drawing_waits);
         tokio::select! {
             biased;
             Some(signal) = signals.recv() => match signal {
                 Signal::Leave(reason) => return Ok(reason),
+                // The editor was stopped and goes on; it has the terminal.
+                Signal::Continued if console.away => {}
                 Signal::Continued => {
                     host.resumed();
                     console.act(Effect::Redraw, host);
                 }
             },
-            event = input.next() => match event {
+            event = input.next(), if !console.away => match event {
                 None | Some(Err(_)) => return Ok(ExitReason::HungUp),
                 Some(Ok(event)) => console.input(event, &mut input, host).await,
             },
@@ -142,6 +158,12 @@ where
                 console.drain_streams(host).await;
             }
             Some(event) = console.jobs.next(), if !console.jobs.is_empty() => {
+                if matches!(event, Event::Edited(_)) {
+                    console.away = false;
+                    host.edited();
+                    input.resume();
+                    console.act(Effect::Redraw, host);
+                }
                 console.happened(event, host);
                 // Whatever became of it, the picture is another one, or what was expected of it is wrong.
                 console.refresh.heard(Instant::now());
@@ -151,14 +173,17 @@ where
             }
             () = highlight::changed() => console.happened(Event::Colours, host),
             () = Feed::changed(&mut console.log), if console.app.wants_log() => {}
-            () = host.ready(), if drawing_waits => {}
+            () = host.ready(), if drawing_waits && !console.away => {}
             () = sleep_until(wake.unwrap_or(now)), if wake.is_some() => {}
         }
         console.on_time(host);
+        if console.away {
+            input.pause();
+        }
         if let Some(reason) = console.leave {
             return Ok(reason);
         }
-        if console.pace.is_due(Instant::now()) && host.is_ready() {
+        if console.pace.is_due(Instant::now()) && host.is_ready() && !console.away {
             console.draw(terminal)?;
         }
     }
@@ -187,6 +212,8 @@ struct Console {
     refresh: Refresh,
     /// Whether the screen must be wiped before the next frame.
     clear: bool,
+    /// Whether an editor has the terminal.
+    away: bool,
     leave: Option<ExitReason>,
     /// Where log lines come from.
     log: Option<Feed>,
@@ -217,6 +244,27 @@ impl Console {
                 let copied = Event::Copied(host.copy(&text));
                 self.happened(copied, host);
             }
+            Effect::CopyLines(chosen) => {
+                let text = self.screen.chosen_lines(&self.app, *chosen);
+                let copied = Event::Copied(host.copy(&text));
+                self.happened(copied, host);
+            }
+            Effect::ReadFiles { line, path } => self.job(move || Event::FilesRead {
+                line,
+                result: files::read(&path),
+            }),
+            Effect::Complete(path) => self.job(move || {
+                let candidates = files::complete(&path);
+                Event::Completed(path, candidates)
+            }),
+            Effect::Save { path, text } => {
+                self.job(move || Event::Saved(files::save(&path, &text)));
+            }
+            Effect::Edit(text) if !self.away => {
+                self.away = true;
+                self.jobs.push(host.edit(text).map(Event::Edited).boxed());
+            }
+            Effect::Edit(_) => {}
             Effect::Mouse(take) => host.mouse(take),
             Effect::Figures => self.refresh.figures_now(Instant::now()),
             Effect::Requests => {
@@ -239,13 +287,28 @@ impl Console {
         }
     }
 
+    /// Does something that blocks, in a thread of its own.
+    fn job(&mut self, work: impl FnOnce() -> Event + Send + 'static) {
+        let done = tokio::task::spawn_blocking(work);
+        self.jobs.push(
+            done.map(|event| match event {
+                Ok(event) => event,
+                Err(panic) => std::panic::resume_unwind(panic.into_panic()),
+            })
+            .boxed(),
+        );
+    }
+
     /// Takes one input event and all that have come with it, so that fast typing draws once.
-    async fn input<I>(&mut self, event: Input, input: &mut I, host: &mut impl Host)
+    async fn input<I>(&mut self, event: TerminalEvent, input: &mut I, host: &mut impl Host)
     where
-        I: Stream<Item = io::Result<Input>> + Unpin,
+        I: Input,
     {
         self.one_input(event, host);
         for _ in 0..AT_ONCE {
+            if self.away {
+                return;
+            }
             match once(input.next()).await {
                 Some(Some(Ok(event))) => self.one_input(event, host),
                 Some(Some(Err(_)) | None) => {
@@ -257,13 +320,13 @@ impl Console {
         }
     }
 
-    fn one_input(&mut self, event: Input, host: &mut impl Host) {
+    fn one_input(&mut self, event: TerminalEvent, host: &mut impl Host) {
         let event = match event {
-            Input::Key(key) => Event::Key(key),
-            Input::Paste(text) => Event::Paste(text),
-            Input::Mouse(mouse) => Event::Mouse(mouse),
-            Input::Resize(..) => Event::Resize,
-            Input::FocusGained | Input::FocusLost => return,
+            TerminalEvent::Key(key) => Event::Key(key),
+            TerminalEvent::Paste(text) => Event::Paste(text),
+            TerminalEvent::Mouse(mouse) => Event::Mouse(mouse),
+            TerminalEvent::Resize(..) => Event::Resize,
+            TerminalEvent::FocusGained | TerminalEvent::FocusLost => return,
         };
         self.happened(event, host);
     }

@@ -4,7 +4,9 @@
 //! instead of spinning on a dead line.
 
 pub(crate) mod ask;
+mod editor;
 mod host;
+mod keyboard;
 mod modes;
 mod notify;
 mod output;
@@ -18,6 +20,7 @@ use ratatui::backend::CrosstermBackend;
 use tokio::sync::mpsc;
 
 pub(crate) use host::RealHost;
+pub(crate) use keyboard::Keyboard;
 pub(crate) use modes::die;
 pub(crate) use quiet::Quiet;
 

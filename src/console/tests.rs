@@ -5,6 +5,7 @@ mod alerts;
 mod chat;
 mod compare;
 mod fake;
+mod find;
 mod harness;
 mod life;
 mod metrics;

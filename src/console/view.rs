@@ -39,6 +39,7 @@ use self::transcript::Transcript;
 use super::app::{App, Drawn, Places};
 use super::state::dialog::Dialog;
 use super::state::focus::{Focus, Pane};
+use super::state::select::Select;
 use super::theme::{Role, Theme};
 
 /// Everything a drawing needs beside the app: the look, and what is worth keeping from frame to frame.
@@ -64,6 +65,8 @@ impl Screen {
         let mut drawn = Drawn {
             places: Places::default(),
             scroll: app.chat.scroll.clone(),
+            select: app.select.clone(),
+            found: None,
             help_top: 0,
             detail_top: 0,
             columns: app.metrics.columns,
@@ -89,12 +92,21 @@ impl Screen {
             }
             Some(Dialog::Choose(list)) => dialog::choose(frame, area, list, &self.look()),
             Some(Dialog::Palette(found)) => palette::draw(frame, area, found, &self.look()),
-            None => {}
+            Some(Dialog::Line(_)) | None => {}
         }
         if self.symbols.ascii {
             ascii::only(frame.buffer_mut());
         }
         drawn
+    }
+
+    /// Returns lines of the conversation as they are shown, without blanks at their ends.
+    pub(crate) fn chosen_lines(&mut self, app: &App, chosen: Select) -> String {
+        let look = Look {
+            theme: &self.theme,
+            symbols: &self.symbols,
+        };
+        chat::chosen_lines(app, &mut self.transcript, &look, chosen)
     }
 
     fn panes(&mut self, frame: &mut Frame<'_>, app: &App, layout: &Layout, drawn: &mut Drawn) {

@@ -103,7 +103,7 @@ impl LlmModelDriver {
 impl Shared {
     fn apply(
         self: &Arc<Self>,
-        settings: Settings,
+        mut settings: Settings,
         routes: Vec<RouteSettings>,
         mut instances: Vec<InstanceSpec>,
     ) -> Result<Applied, Error> {
@@ -128,6 +128,8 @@ impl Shared {
         applied.leaving.sort();
         let old = self.in_force();
         applied.compare(&old, &settings, &routes);
+        // An exporter runs from start to end.
+        settings.trace = old.settings.trace;
 
         // The pool may give out a lease for a new one at once, so the roster comes first.
         *self.roster.write() = after;
@@ -321,6 +323,7 @@ impl Applied {
             retry,
             monitor,
             prices,
+            trace: _,
             seed: _,
         } = settings;
         for (section, is_other) in [

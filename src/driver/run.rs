@@ -7,6 +7,7 @@ use std::time::Duration;
 use futures_util::stream;
 use tokio::time::Instant;
 
+use crate::base::trace::{Trace, attempt_span};
 use crate::base::{
     Answer, Attempt, ChatRequest, ChatStream, Chunk, DeckEvent, Error, ErrorKind, FinishReason,
     InstanceName, Outcome, ProviderType, RequestId, RouteName, Sample, Started, Target,
@@ -61,6 +62,8 @@ struct Active {
     in_force: Arc<InForce>,
     id: RequestId,
     request: ChatRequest,
+    /// What came with it; in `request` stands what goes along to the instance.
+    traceparent: Option<String>,
     route: Option<RouteName>,
     called: Instant,
     /// Until here new attempts may begin, and the queue is waited in.
@@ -105,7 +108,7 @@ enum Phase {
 }
 
 impl Active {
-    fn begin(shared: Arc<Shared>, request: ChatRequest) -> Self {
+    fn begin(shared: Arc<Shared>, mut request: ChatRequest) -> Self {
         let called = Instant::now();
         let in_force = shared.in_force();
         let id = shared.next_request();
@@ -123,6 +126,7 @@ impl Active {
             shared,
             in_force,
             id,
+            traceparent: request.traceparent.take(),
             route,
             called,
             deadline,
@@ -204,17 +208,19 @@ impl Active {
 
     fn send(&mut self, lease: crate::pool::Lease) -> Running {
         self.last_asked = Some((lease.instance().clone(), lease.provider_type()));
+        let started_after = self.called.elapsed();
+        // Who exports no spans must not stand between the caller's and the instance's.
+        self.request.traceparent.clone_from(&self.traceparent);
+        if self.in_force.settings.trace {
+            let trace = Trace::of(self.id, self.traceparent.as_deref());
+            let span = attempt_span(self.id, lease.instance(), started_after);
+            self.request.traceparent = Some(trace.traceparent(span));
+        }
         // What the caller wanted is in `want`; here stands what this instance is asked for.
         if self.request.model.as_deref() != Some(lease.model()) {
             self.request.model = Some(lease.model().to_owned());
         }
-        Running::begin(
-            &self.shared,
-            self.id,
-            &self.request,
-            lease,
-            self.called.elapsed(),
-        )
+        Running::begin(&self.shared, self.id, &self.request, lease, started_after)
     }
 
     /// Reads until the first output, a proper end without any, or a failure.
@@ -467,7 +473,7 @@ impl Active {
         sample.called_at = jiff::Timestamp::now() - total;
         sample.caller.clone_from(&self.request.caller);
         sample.conversation.clone_from(&self.request.conversation);
-        sample.traceparent.clone_from(&self.request.traceparent);
+        sample.traceparent.clone_from(&self.traceparent);
         sample.target.clone_from(&self.request.target);
         sample.route.clone_from(&self.route);
         sample.finish_reason.clone_from(&response.finish_reason);

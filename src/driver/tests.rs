@@ -509,6 +509,7 @@ async fn events_and_commands_are_heard() {
             DeckEvent::Commanded { .. } => "command",
             DeckEvent::Alerted { .. } => "alert",
             DeckEvent::Missed { .. } => "missed",
+            DeckEvent::News => "news",
         });
     }
     assert_eq!(

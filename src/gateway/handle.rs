@@ -177,8 +177,7 @@ fn json(value: &Value) -> Response<Body> {
 
 fn metrics_text(figures: String) -> Response<Body> {
     let mut response = Response::new(Body::Whole(Some(figures.into())));
-    let kind =
-        HeaderValue::from_static("application/openmetrics-text; version=1.0.0; charset=utf-8");
+    let kind = HeaderValue::from_static("text/plain; version=0.0.4; charset=utf-8");
     response.headers_mut().insert(CONTENT_TYPE, kind);
     response
 }

@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use reqwest::header::{
-    ACCEPT, ACCEPT_ENCODING, CONTENT_ENCODING, CONTENT_TYPE, HeaderMap, HeaderValue, LOCATION,
+    ACCEPT, ACCEPT_ENCODING, CONTENT_ENCODING, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue,
+    LOCATION,
 };
 use reqwest::{Client, Method, Request, Response, Url};
 use tokio::time::timeout;
@@ -29,6 +30,9 @@ const REFUSAL_PATIENCE: Duration = Duration::from_secs(5);
 /// How much of a small answer (a list of models) is read, and for how long beyond connecting.
 const LONGEST_SMALL_ANSWER: usize = 16 << 20;
 const SMALL_ANSWER_PATIENCE: Duration = Duration::from_secs(10);
+
+/// The header of the W3C Trace Context recommendation.
+const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
 
 /// In what a provider type differs from the others, apart from its formats.
 #[derive(Clone, Copy, Debug)]
@@ -201,7 +205,12 @@ impl Upstream {
     }
 
     /// Sends a chat and waits for the response's headers, whatever they say.
-    pub(super) async fn post(&self, body: Bytes, streaming: bool) -> Result<Response, Error> {
+    pub(super) async fn post(
+        &self,
+        body: Bytes,
+        streaming: bool,
+        traceparent: Option<HeaderValue>,
+    ) -> Result<Response, Error> {
         let mut request = Request::new(Method::POST, self.chat_url.clone());
         let headers = request.headers_mut();
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
@@ -215,6 +224,7 @@ impl Upstream {
             // Proxies that compress also hold back; what comes compressed all the same is unpacked.
             headers.insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
         }
+        headers.extend(traceparent.map(|value| (TRACEPARENT, value)));
         headers.extend(self.credentials.headers()?);
         *request.body_mut() = Some(body.into());
         self.execute(request).await

@@ -6,12 +6,14 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use futures_util::{FutureExt as _, StreamExt as _, stream};
+use reqwest::header::HeaderValue;
 use reqwest::{Response, Version};
 use tokio::time::{Instant, timeout, timeout_at};
 
 use super::Timeouts;
 use super::base::{Upstream, content_type, header};
 use super::fault::{Stage, explain};
+use crate::base::trace::Trace;
 use crate::base::{
     ChatRequest, ChatStream, Chunk, Error, ErrorKind, ResponseHead, clean_line, shorten,
 };
@@ -35,6 +37,11 @@ pub(super) fn stream(upstream: &Arc<Upstream>, request: &ChatRequest) -> ChatStr
     let call = Call {
         upstream: Arc::clone(upstream),
         streaming: request.stream,
+        traceparent: request
+            .traceparent
+            .as_deref()
+            .filter(|text| Trace::parse(text).is_some())
+            .and_then(|text| HeaderValue::from_str(text).ok()),
         phase: Phase::Unsent(Bytes::from(body)),
         ready: VecDeque::new(),
     };
@@ -48,6 +55,8 @@ pub(super) fn stream(upstream: &Arc<Upstream>, request: &ChatRequest) -> ChatStr
 struct Call {
     upstream: Arc<Upstream>,
     streaming: bool,
+    /// The W3C `traceparent` to send along.
+    traceparent: Option<HeaderValue>,
     phase: Phase,
     /// Pieces that are decoded and not yet taken.
     ready: VecDeque<Chunk>,
@@ -88,7 +97,8 @@ impl Call {
         let upstream = &self.upstream;
         let patience = Patience::start(upstream.timeouts, self.streaming);
         let (until, limit) = patience.next();
-        let response = match timeout_at(until, upstream.post(body, self.streaming)).await {
+        let posted = upstream.post(body, self.streaming, self.traceparent.take());
+        let response = match timeout_at(until, posted).await {
             Ok(response) => response?,
             Err(_) => return Err(patience.exhausted(limit)),
         };

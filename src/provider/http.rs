@@ -87,7 +87,7 @@ impl Http {
         if let Some(client) = clients.get(&way) {
             return Ok(client.clone());
         }
-        let client = self.make(&way)?;
+        let client = self.make(&way, |builder| builder)?;
         clients.insert(way, client.clone());
         Ok(client)
     }
@@ -102,6 +102,38 @@ impl Http {
         })
     }
 
+    /// Returns a client for an address that is no provider's: a collector. Loopback is reached without a proxy.
+    pub(crate) fn for_url(&self, url: &Url, ca_file: Option<&Path>) -> Result<Client, Error> {
+        let host = url.host_str().unwrap_or_default();
+        let ip = host.trim_matches(['[', ']']).parse::<std::net::IpAddr>();
+        let loopback = host == "localhost" || ip.is_ok_and(|ip| ip.is_loopback());
+        self.client(Way {
+            connect: Duration::from_secs(5),
+            authorities: ca_file.map(read_authorities).transpose()?,
+            loopback,
+            tls: url.scheme() == "https",
+        })
+    }
+
+    /// Returns a client for a gateway whose connection is upgraded to a line: HTTP/1.1 and nothing else.
+    ///
+    /// # Errors
+    /// `config` when the file of authorities cannot be used.
+    #[cfg(feature = "gateway")]
+    pub(crate) fn to_gateway(
+        &self,
+        authorities: Option<&Path>,
+        loopback: bool,
+    ) -> Result<Client, Error> {
+        let way = Way {
+            connect: Duration::from_secs(5),
+            authorities: authorities.map(read_authorities).transpose()?,
+            loopback,
+            tls: true,
+        };
+        self.make(&way, reqwest::ClientBuilder::http1_only)
+    }
+
     /// Returns `host:port` of the proxy that an address goes through.
     pub(super) fn proxy_of(&self, url: &Url, loopback: bool) -> Option<String> {
         if loopback {
@@ -111,14 +143,17 @@ impl Http {
         }
     }
 
-    fn make(&self, way: &Way) -> Result<Client, Error> {
+    fn make(
+        &self,
+        way: &Way,
+        adjust: impl Fn(reqwest::ClientBuilder) -> reqwest::ClientBuilder,
+    ) -> Result<Client, Error> {
         let authorities = match &way.authorities {
             Some(pem) => certificates(pem)?,
             None => Vec::new(),
         };
         if way.tls || !authorities.is_empty() {
-            let merged = self
-                .builder(way)?
+            let merged = adjust(self.builder(way)?)
                 .tls_certs_merge(authorities.clone())
                 .build();
             match merged {
@@ -132,7 +167,7 @@ impl Http {
                 ),
             }
         }
-        self.builder(way)?
+        adjust(self.builder(way)?)
             .tls_certs_only(authorities)
             .build()
             .map_err(|error| {

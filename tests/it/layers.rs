@@ -18,6 +18,8 @@ const MAY_USE: &[(&str, &[&str])] = &[
         &["base", "limit", "monitor", "pool", "prices", "provider"],
     ),
     ("deck", &["base", "driver"]),
+    ("store", &["base"]),
+    ("remote", &["base", "deck", "provider"]),
     ("export", &["base", "deck", "provider"]),
     ("sim", &["base", "wire"]),
     // Of the pool it uses the names of the strategies.
@@ -28,7 +30,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
         "config",
         &[
             "base", "limit", "monitor", "pool", "provider", "driver", "console", "gateway",
-            "logging", "prices", "wire",
+            "logging", "prices", "store", "wire",
         ],
     ),
     ("bench", &["base"]),
@@ -37,7 +39,8 @@ const MAY_USE: &[(&str, &[&str])] = &[
         "cli",
         &[
             "base", "bench", "config", "console", "deck", "driver", "export", "gateway", "limit",
-            "logging", "monitor", "pool", "prices", "provider", "sim", "simulate", "wire",
+            "logging", "monitor", "pool", "prices", "provider", "remote", "sim", "simulate",
+            "store", "wire",
         ],
     ),
 ];

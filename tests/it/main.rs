@@ -10,6 +10,9 @@ mod config;
 mod console_pty;
 mod driver;
 mod faults;
+#[cfg(feature = "store")]
+mod history;
 mod gateway;
 mod layers;
 mod support;
+mod telemetry;

@@ -18,7 +18,7 @@ use crate::base::{
 };
 use crate::cli::args::{Cli, Command as Typed};
 use crate::cli::style::Style;
-use crate::deck::DeckSource;
+use crate::deck::{Deck, DeckSource};
 
 /// A deck that answers with what it was given, and then with nothing more.
 #[derive(Clone, Default)]
@@ -117,7 +117,13 @@ async fn chat(
         style: Style::PLAIN,
     };
     let request = request(&args, "why?".to_owned()).unwrap();
-    let ended = ask(&Deck::new(scripted), request, &args, &mut screen, cancelled).await;
+    let ended = ask(
+        Deck::new(scripted).chat(request),
+        &args,
+        &mut screen,
+        cancelled,
+    )
+    .await;
     let code = match &ended {
         Ok(()) => 0,
         Err(failure) => {
@@ -174,7 +180,7 @@ async fn a_stream_that_just_ends_is_no_success() {
         style: Style::PLAIN,
     };
     let request = request(&args, String::new()).unwrap();
-    let failure = ask(&deck, request, &args, &mut screen, pending())
+    let failure = ask(deck.chat(request), &args, &mut screen, pending())
         .await
         .unwrap_err();
     assert_eq!(failure.exit_code(), ErrorKind::Protocol.exit_code());

@@ -9,6 +9,9 @@ use crate::console::state::scroll::Move;
 impl App {
     /// Sends the draft. Nothing typed is lost: while an answer comes in, the draft stays.
     pub(super) fn send(&mut self) -> Vec<Effect> {
+        if let Some(effects) = self.prompt_command() {
+            return effects;
+        }
         let draft = self.composer.text();
         let question = draft.trim();
         if question.is_empty() {

@@ -24,11 +24,12 @@ impl App {
             None => {
                 self.quit_armed = None;
                 self.type_into_palette(key);
+                self.type_into_line(key);
                 if self.filtering {
                     self.type_into_filter(key);
                     return Vec::new();
                 }
-                if self.dialog.is_none() && self.focus == Focus::Prompt {
+                if self.dialog.is_none() && self.select.is_none() && self.focus == Focus::Prompt {
                     self.composer.input(&key);
                 }
                 Vec::new()
@@ -44,6 +45,11 @@ impl App {
             self.act_in_filter(action);
             return Vec::new();
         }
+        if self.select.is_some()
+            && let Some(effects) = self.act_in_select(action)
+        {
+            return effects;
+        }
         match action {
             Action::Interrupt => return self.interrupt(),
             Action::Back => return self.back(),
@@ -58,7 +64,14 @@ impl App {
             Action::Redraw => return vec![Effect::Redraw],
             Action::Palette => self.open_palette(),
             Action::Help => self.dialog = Some(Dialog::Help { top: 0 }),
-            Action::FocusNext => self.focus = self.focus.next(),
+            Action::FocusNext => {
+                if self.focus == Focus::Prompt
+                    && let Some(effects) = self.complete()
+                {
+                    return effects;
+                }
+                self.focus = self.focus.next();
+            }
             Action::FocusPrevious => self.focus = self.focus.previous(),
             Action::FocusChat | Action::Write => self.focus = Focus::Prompt,
             Action::FocusPool => self.focus = Focus::Pool,
@@ -106,6 +119,12 @@ impl App {
             Action::Persona => self.choose_persona(),
             Action::Copy => return self.copy(),
             Action::CopyCode => return self.copy_code(),
+            Action::SelectLines => self.begin_select(),
+            Action::Search => self.open_search(),
+            Action::NextFound => self.step_search(1),
+            Action::PreviousFound => self.step_search(-1),
+            Action::Save => self.open_save(),
+            Action::Editor => return vec![Effect::Edit(self.composer.text())],
             Action::NewConversation => return self.ask_for_new_conversation(),
             Action::ScrollUp => return self.step(-1),
             Action::ScrollDown => return self.step(1),
@@ -170,6 +189,9 @@ impl App {
         if let Some(effects) = self.stop() {
             return effects;
         }
+        if self.focus == Focus::Transcript && self.search.take().is_some() {
+            return Vec::new();
+        }
         if (self.focus == Focus::Prompt && self.leave_editing()) || self.leave_page_step() {
             return Vec::new();
         }
@@ -196,6 +218,9 @@ impl App {
             return Vec::new();
         };
         if matches!(action, Action::Back | Action::Cancel | Action::Interrupt) {
+            if matches!(dialog, Dialog::Line(_)) {
+                self.search = None;
+            }
             self.dialog = None;
             return Vec::new();
         }
@@ -217,6 +242,7 @@ impl App {
                 return self.follow(then);
             }
             Dialog::Confirm(_) => {}
+            Dialog::Line(_) => return self.act_in_line(action),
             Dialog::Palette(palette) => match action {
                 Action::ScrollUp => palette.step(-1),
                 Action::ScrollDown => palette.step(1),

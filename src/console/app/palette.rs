@@ -48,7 +48,9 @@ impl App {
             | keymap::Context::Help
             | keymap::Context::Confirm
             | keymap::Context::Choose
-            | keymap::Context::Palette => {}
+            | keymap::Context::Palette
+            | keymap::Context::Line
+            | keymap::Context::Select => {}
         }
         let key = what.chord.map_or_else(
             || KeyEvent::new(KeyCode::Null, KeyModifiers::NONE),

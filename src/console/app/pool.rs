@@ -230,7 +230,9 @@ impl App {
         what: impl Fn(InstanceName) -> Command,
         yes: &'static str,
     ) -> Vec<Effect> {
-        let takes = |i: &InstanceView| i.enabled && i.state != InstanceState::Draining;
+        let takes = |i: &InstanceView| {
+            i.enabled && !matches!(i.state, InstanceState::Draining | InstanceState::Held(_))
+        };
         let board = if self.frozen.is_some() {
             &self.live
         } else {

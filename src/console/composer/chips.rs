@@ -38,7 +38,6 @@ impl Chips {
 
     /// Keeps a text and returns the character that stands for it; `None` when there is none left.
     pub(super) fn keep(&mut self, text: String) -> Option<char> {
-        let name = (FIRST..=LAST).find(|name| !self.0.contains_key(name))?;
         let lines = 1 + text.bytes().filter(|byte| *byte == b'\n').count() as u64;
         let bytes = text::count(text.len() as u64);
         let label = if lines == 1 {
@@ -46,6 +45,12 @@ impl Chips {
         } else {
             format!("[paste: {} lines, {bytes}B]", text::count(lines))
         };
+        self.keep_as(label, text)
+    }
+
+    /// Keeps a text under a label of its own.
+    pub(super) fn keep_as(&mut self, label: String, text: String) -> Option<char> {
+        let name = (FIRST..=LAST).find(|name| !self.0.contains_key(name))?;
         self.0.insert(name, Chip { label, text });
         Some(name)
     }

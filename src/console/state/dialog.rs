@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::answerers::Answerers;
 use super::chat::TurnId;
+use super::line::Line;
 use super::palette::Palette;
 use crate::base::{Command, Target};
 use crate::console::Persona;
@@ -17,6 +18,8 @@ pub(crate) enum Dialog {
     Confirm(Question),
     /// A list of which one is chosen.
     Choose(List),
+    /// A line of text that is asked for.
+    Line(Line),
     /// Every action by its name.
     Palette(Palette),
 }

@@ -15,6 +15,8 @@ pub(crate) enum Move {
     HalfPages(isize),
     /// To the first line of a turn.
     ToTurn(usize),
+    /// To one line of a turn, with some lines before it.
+    ToLine(Anchor),
     /// To the first line.
     Top,
     /// To the last line, and follow.
@@ -173,6 +175,11 @@ impl Scroll {
                 self.anchor = bottom;
                 self.follow = true;
             }
+            Move::ToLine(place) => {
+                let above = window.rows / 3;
+                self.anchor = back(place, above, heights).min(bottom);
+                self.follow = self.anchor == bottom;
+            }
             Move::ToTurn(turn) => {
                 let turn = turn.min(turns - 1);
                 self.anchor = Anchor { turn, line: 0 }.min(bottom);
@@ -221,8 +228,33 @@ impl Scroll {
     }
 }
 
+impl Scroll {
+    /// Moves the window as little as needed to show a line.
+    pub(crate) fn reveal(
+        &mut self,
+        place: Anchor,
+        window: Window,
+        turns: usize,
+        mut height: impl FnMut(usize) -> usize,
+    ) {
+        let heights = &mut height;
+        let last = forward(self.anchor, window.rows.saturating_sub(1), turns, heights);
+        if place < self.anchor {
+            self.anchor = place;
+            self.follow = false;
+        } else if place > last {
+            self.anchor = back(place, window.rows.saturating_sub(1), heights);
+        }
+        self.below = below(self.anchor, window.rows, turns, heights);
+    }
+}
+
 /// Goes some lines up from a place.
-fn back(from: Anchor, mut lines: usize, heights: &mut impl FnMut(usize) -> usize) -> Anchor {
+pub(super) fn back(
+    from: Anchor,
+    mut lines: usize,
+    heights: &mut impl FnMut(usize) -> usize,
+) -> Anchor {
     let Anchor { mut turn, mut line } = from;
     loop {
         if lines <= line {
@@ -241,7 +273,7 @@ fn back(from: Anchor, mut lines: usize, heights: &mut impl FnMut(usize) -> usize
 }
 
 /// Goes some lines down from a place, to the last line at most.
-fn forward(
+pub(super) fn forward(
     from: Anchor,
     lines: usize,
     turns: usize,

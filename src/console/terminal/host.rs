@@ -4,9 +4,12 @@ use std::io::{self, Write};
 use std::thread;
 use std::time::Duration;
 
-use super::notify;
+use futures_util::FutureExt as _;
+use futures_util::future::BoxFuture;
+
 use super::modes::{self, MOUSE_OFF, MOUSE_ON, Modes};
 use super::output::Output;
+use super::{editor, notify, watch};
 use crate::base::Error;
 use crate::console::clipboard;
 use crate::console::run::Host;
@@ -71,6 +74,20 @@ impl Host for RealHost {
         rustix::process::kill_current_process_group(rustix::process::Signal::TSTP)?;
         thread::sleep(UNTIL_STOPPED);
         modes::take(self.modes)
+    }
+
+    /// The editor begins when this is polled, after the keys have been left alone.
+    fn edit(&mut self, text: String) -> BoxFuture<'static, Result<String, Error>> {
+        self.settle();
+        watch::away(true);
+        modes::leave();
+        editor::run(text).boxed()
+    }
+
+    fn edited(&mut self) {
+        watch::away(false);
+        // If it cannot be taken back, the next frame fails and says so.
+        let _ = modes::take(self.modes);
     }
 
     fn is_ready(&self) -> bool {

@@ -2,6 +2,7 @@
 
 use std::io;
 use std::process;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::Duration;
 
@@ -18,6 +19,19 @@ const GRACE: Duration = Duration::from_millis(500);
 /// The number that a shell gives to a program ended by SIGHUP is 128 more.
 const SIGHUP: i32 = 1;
 
+/// Whether an editor has the terminal: what its keys send to everybody in the foreground is meant for it.
+static AWAY: AtomicBool = AtomicBool::new(false);
+
+/// Notes whether an editor has the terminal.
+pub(crate) fn away(away: bool) {
+    AWAY.store(away, Ordering::SeqCst);
+}
+
+/// Tells whether a key sends a signal.
+fn by_key(kind: SignalKind) -> bool {
+    kind == SignalKind::interrupt() || kind == SignalKind::quit()
+}
+
 /// Hears the signals that end or continue a program.
 pub(crate) fn signals(tell: &mpsc::Sender<Signal>) -> io::Result<()> {
     for kind in [
@@ -29,7 +43,10 @@ pub(crate) fn signals(tell: &mpsc::Sender<Signal>) -> io::Result<()> {
         let mut heard = signal(kind)?;
         let tell = tell.clone();
         tokio::spawn(async move {
-            if heard.recv().await.is_some() {
+            while heard.recv().await.is_some() {
+                if AWAY.load(Ordering::SeqCst) && by_key(kind) {
+                    continue;
+                }
                 let number = kind.as_raw_value();
                 // A full channel means that the end is on its way.
                 let _ = tell.try_send(Signal::Leave(ExitReason::Signal(number)));

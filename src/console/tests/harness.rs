@@ -4,6 +4,8 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::FutureExt as _;
+use futures_util::future::BoxFuture;
 use jiff::tz::TimeZone;
 use parking_lot::Mutex;
 use ratatui::Terminal;
@@ -101,10 +103,10 @@ impl Harness {
         let mut outside = host.clone();
         let local = LocalSet::new();
         let task = local.spawn_local(async move {
-            let keys = Box::pin(futures_util::stream::unfold(keys, |mut keys| async move {
-                let key = keys.recv().await?;
-                Some((key, keys))
-            }));
+            let keys = Keys {
+                keys,
+                paused: false,
+            };
             run(&mut terminal, keys, source, face, &mut outside, heard).await
         });
         let harness = Self {
@@ -254,6 +256,34 @@ struct Outside {
     suspended: usize,
     resumed: usize,
     busy: bool,
+    editor: Option<Result<String, Error>>,
+    edited: usize,
+}
+
+/// Keys that are not read while an editor is open.
+struct Keys {
+    keys: mpsc::UnboundedReceiver<io::Result<Input>>,
+    paused: bool,
+}
+
+impl futures_util::Stream for Keys {
+    type Item = io::Result<Input>;
+    fn poll_next(
+        mut self: std::pin::Pin<&mut Self>,
+        cx: &mut std::task::Context<'_>,
+    ) -> std::task::Poll<Option<Self::Item>> {
+        assert!(!self.paused, "the keys are the editor's");
+        self.keys.poll_recv(cx)
+    }
+}
+
+impl crate::console::run::Input for Keys {
+    fn pause(&mut self) {
+        self.paused = true;
+    }
+    fn resume(&mut self) {
+        self.paused = false;
+    }
 }
 
 impl Seen {
@@ -271,6 +301,13 @@ impl Seen {
     }
     pub(super) fn resumed_times(&self) -> usize {
         self.0.lock().resumed
+    }
+    /// The editor gives this back.
+    pub(super) fn editor_writes(&self, result: Result<String, Error>) {
+        self.0.lock().editor = Some(result);
+    }
+    pub(super) fn edited_times(&self) -> usize {
+        self.0.lock().edited
     }
     /// The line to the terminal is stuck, or moves again.
     pub(super) fn is_busy(&self, busy: bool) {
@@ -292,6 +329,17 @@ impl Host for Seen {
     fn suspend(&mut self) -> io::Result<()> {
         self.0.lock().suspended += 1;
         Ok(())
+    }
+    fn edit(&mut self, text: String) -> BoxFuture<'static, Result<String, Error>> {
+        let editor = self.0.lock().editor.take();
+        async move {
+            sleep(Duration::from_millis(50)).await;
+            editor.map_or(Ok(text), |edited| edited)
+        }
+        .boxed()
+    }
+    fn edited(&mut self) {
+        self.0.lock().edited += 1;
     }
     fn is_ready(&self) -> bool {
         !self.0.lock().busy

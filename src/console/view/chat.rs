@@ -14,11 +14,16 @@ use crate::console::action::Action;
 use crate::console::app::{App, Drawn};
 use crate::console::keymap::Context;
 use crate::console::state::answerers::Answerers;
+use crate::console::state::dialog::Dialog;
 use crate::console::state::focus::Focus;
+use crate::console::state::line::Wanted;
 use crate::console::state::reply::{Phase, Reply};
-use crate::console::state::scroll::{Below, Window};
+use crate::console::state::scroll::{Anchor, Below, Move, Window};
+use crate::console::state::search::{MOST_FOUND, Search};
+use crate::console::state::select::Select;
 use crate::console::text;
 use crate::console::theme::Role;
+use crate::console::words::{phrase, t, translate};
 
 /// By how many lines a followed stream moves up at once; see state/scroll.rs.
 const STEP: usize = 6;
@@ -85,15 +90,7 @@ fn turns(
     drawn: &mut Drawn,
 ) {
     let width = text_width(area.width);
-    let key = |action| app.keymap.key_for(app.chat_context(), action);
-    let keys = Keys {
-        retry: key(Action::Retry).unwrap_or_default(),
-        go_on: key(Action::GoOn).unwrap_or_default(),
-        versions: [Action::PreviousVariant, Action::NextVariant]
-            .map(|action| key(action).unwrap_or_default())
-            .join(" "),
-        pick: key(Action::Pick).unwrap_or_default(),
-    };
+    let keys = Keys::of(app);
     let style = keys.style(app, width, look);
     transcript.begin(&style);
     let rows = usize::from(area.height);
@@ -108,11 +105,28 @@ fn turns(
         step: step.max(1),
     };
     let chat = &app.chat;
-    drawn.scroll.settle(window, chat.len(), |index| {
+    drawn.places.rows = rows;
+    if let Some(place) = app
+        .search
+        .as_ref()
+        .and_then(|search| find_place(search, app, transcript, &style))
+    {
+        drawn.scroll.push(Move::ToLine(place));
+        drawn.found = Some(place);
+    }
+    let mut height = |index: usize| {
         chat.turn(index).map_or(0, |turn| {
             transcript.height(turn, chat.variants(index), &style)
         })
-    });
+    };
+    drawn.scroll.settle(window, chat.len(), &mut height);
+    if let Some(select) = &mut drawn.select
+        && let Some(at) = select.settle((drawn.scroll.anchor, rows), chat.len(), &mut height)
+    {
+        drawn.scroll.follow = false;
+        drawn.scroll.reveal(at, window, chat.len(), &mut height);
+    }
+    let chosen = drawn.select.as_ref().and_then(Select::range);
     let anchor = drawn.scroll.anchor;
     let mut row = 0;
     let mut first = anchor.line;
@@ -126,18 +140,126 @@ fn turns(
             let mark = Rect::new(area.x, area.y + row as u16, area.width.min(2), 1);
             buffer.set_style(mark, look.theme.style(Role::Selected));
         }
-        for (indent, line) in block.lines(first, rows - row, &style) {
+        let lines = block.lines(first, rows - row, &style);
+        for (number, (indent, line)) in lines.into_iter().enumerate() {
             let at = Rect::new(
                 area.x + indent,
                 area.y + row as u16,
                 area.width.saturating_sub(indent + 1),
                 1,
             );
-            line.render(at, buffer);
+            if let Some(search) = &app.search {
+                let found = found_columns(search, &line);
+                line.render(at, buffer);
+                let line = first + number;
+                let is_current = drawn.found.or(search.line) == Some(Anchor { turn: index, line });
+                let role = if is_current {
+                    Role::MatchCurrent
+                } else {
+                    Role::Match
+                };
+                for (from, width) in found {
+                    let here = Rect::new(at.x.saturating_add(from), at.y, width, 1);
+                    let style = look.theme.style(role);
+                    buffer.set_style(here.intersection(at), style);
+                }
+            } else {
+                line.render(at, buffer);
+            }
+            let place = Anchor {
+                turn: index,
+                line: first + number,
+            };
+            if chosen.is_some_and(|(from, to)| (from..=to).contains(&place)) {
+                let whole = Rect::new(area.x, at.y, area.width.saturating_sub(1), 1);
+                buffer.set_style(whole, look.theme.style(Role::Selected));
+            }
             row += 1;
         }
         first = 0;
     }
+}
+
+/// Finds the line of the place that is to be brought into the window.
+fn find_place(
+    search: &Search,
+    app: &App,
+    transcript: &mut Transcript,
+    style: &Style<'_>,
+) -> Option<Anchor> {
+    let place = search.place().filter(|_| search.jump)?;
+    let index = app.chat.turns().position(|turn| turn.id == place.turn)?;
+    let turn = app.chat.turn(index)?;
+    let block = transcript.block(turn, app.chat.variants(index), style);
+    let mut found = 0;
+    let mut last = 0;
+    for (number, (_, line)) in block.lines(0, usize::MAX, style).iter().enumerate() {
+        let here = search.in_line(&line.to_string()).len();
+        if here > 0 {
+            last = number;
+        }
+        found += here;
+        if found > place.nth {
+            break;
+        }
+    }
+    Some(Anchor {
+        turn: index,
+        line: last,
+    })
+}
+
+/// Returns where what is looked for stands in a line: columns and widths.
+fn found_columns(search: &Search, line: &Line<'_>) -> Vec<(u16, u16)> {
+    let said = line.to_string();
+    let found = search.in_line(&said).into_iter();
+    found
+        .map(|range| {
+            let from = text::width(&said[..range.start]) as u16;
+            (from, text::width(&said[range]) as u16)
+        })
+        .collect()
+}
+
+/// Returns lines as they are shown, for copying.
+pub(crate) fn chosen_lines(
+    app: &App,
+    transcript: &mut Transcript,
+    look: &Look<'_>,
+    mut chosen: Select,
+) -> String {
+    let Some(width) = transcript.width() else {
+        return String::new();
+    };
+    let keys = Keys::of(app);
+    let style = keys.style(app, width, look);
+    let window = (app.chat.scroll.anchor, app.places().rows);
+    chosen.settle(window, app.chat.len(), |index| {
+        app.chat.turn(index).map_or(0, |turn| {
+            transcript.height(turn, app.chat.variants(index), &style)
+        })
+    });
+    let Some((from, to)) = chosen.range() else {
+        return String::new();
+    };
+    let mut out = String::new();
+    for index in from.turn..=to.turn {
+        let Some(turn) = app.chat.turn(index) else {
+            break;
+        };
+        let block = transcript.block(turn, app.chat.variants(index), &style);
+        let first = if index == from.turn { from.line } else { 0 };
+        let end = if index == to.turn {
+            to.line + 1
+        } else {
+            usize::MAX
+        };
+        for (_, line) in block.lines(first, end - first, &style) {
+            out.push_str(line.to_string().trim_end());
+            out.push('\n');
+        }
+    }
+    out
 }
 
 /// The keys that the conversation names, as words.
@@ -149,6 +271,18 @@ struct Keys {
 }
 
 impl Keys {
+    fn of(app: &App) -> Self {
+        let key = |action| app.keymap.key_for(app.chat_context(), action);
+        Self {
+            retry: key(Action::Retry).unwrap_or_default(),
+            go_on: key(Action::GoOn).unwrap_or_default(),
+            versions: [Action::PreviousVariant, Action::NextVariant]
+                .map(|action| key(action).unwrap_or_default())
+                .join(" "),
+            pick: key(Action::Pick).unwrap_or_default(),
+        }
+    }
+
     fn style<'a>(&'a self, app: &App, width: u16, look: &Look<'a>) -> Style<'a> {
         Style {
             look: *look,
@@ -173,23 +307,25 @@ fn draw_status(frame: &mut Frame<'_>, area: Rect, app: &App, below: Below, look:
         (symbols.rule, Role::Border)
     };
     let mut left = vec![look.span(format!("{rule} "), border)];
-    if let Some(reply) = app.chat.running() {
+    if let Some(line) = asked_line(app, look) {
+        left.extend(line);
+    } else if let Some(reply) = app.chat.running() {
         left.extend(progress(reply, app, look));
         left.push(Span::raw(" "));
     } else if app.editing.is_some() {
         let leave = app.keymap.key_for(Context::Prompt, Action::Back);
-        left.push(look.span("asking in other words ", Role::Notice));
+        left.push(look.span(format!("{} ", t("asking in other words")), Role::Notice));
         left.push(look.span(format!("{} ", symbols.dot), Role::Dim));
         left.push(look.span(leave.unwrap_or_default(), Role::Key));
-        left.push(look.span(" leaves it as it was ", Role::Dim));
+        left.push(look.span(format!(" {} ", t("leaves it as it was")), Role::Dim));
     } else {
         left = vec![look.span(rule, border)];
     }
     let below = match below {
         Below::Nothing => None,
-        Below::Lines(1) => Some(format!(" {} 1 more line ", symbols.down)),
-        Below::Lines(lines) => Some(format!(" {} {lines} more lines ", symbols.down)),
-        Below::MoreThan(lines) => Some(format!(" {} more than {lines} lines ", symbols.down)),
+        Below::Lines(1) => Some(format!(" {} {} ", symbols.down, t("1 more line"))),
+        Below::Lines(lines) => Some(format!(" {} {} ", symbols.down, phrase!("{} more lines", lines))),
+        Below::MoreThan(lines) => Some(format!(" {} {} ", symbols.down, phrase!("more than {} lines", lines))),
     };
     let mut right: Vec<Span<'static>> = Vec::new();
     if let Some(to) = asked_of(app) {
@@ -209,6 +345,61 @@ fn draw_status(frame: &mut Frame<'_>, area: Rect, app: &App, below: Below, look:
     Line::from(left).render(area, frame.buffer_mut());
 }
 
+/// A line that is being typed, or what was found.
+fn asked_line(app: &App, look: &Look<'_>) -> Option<Vec<Span<'static>>> {
+    let dim = |text: String| look.span(text, Role::Dim);
+    let typed = |text: &str| look.span(text::display_safe(text), Role::Text);
+    let found = |search: &Search| {
+        let (at, count) = search.position();
+        let (next, previous) = (Action::NextFound, Action::PreviousFound);
+        let key = |action| app.keymap.key_for(Context::Transcript, action);
+        let keys = format!(
+            "{} {}",
+            key(next).unwrap_or_default(),
+            key(previous).unwrap_or_default()
+        );
+        match count {
+            0 => vec![dim(t("nowhere").to_owned())],
+            MOST_FOUND => vec![
+                dim(phrase!("{} of more than {}", at, count)),
+                look.span(format!(" {keys} "), Role::Key),
+            ],
+            _ => vec![
+                dim(phrase!("{} of {}", at, count)),
+                look.span(format!(" {keys} "), Role::Key),
+            ],
+        }
+    };
+    match &app.dialog {
+        Some(Dialog::Line(line)) => {
+            let asks = match line.wanted {
+                Wanted::Words => "/",
+                Wanted::SavePath => t("save as: "),
+            };
+            let mut spans = vec![
+                look.span(asks, Role::Key),
+                typed(&line.text),
+                look.span(" ", Role::Selected),
+                Span::raw(" "),
+            ];
+            if line.wanted == Wanted::Words && !line.text.trim().is_empty() {
+                spans.extend(app.search.iter().flat_map(found));
+                spans.push(Span::raw(" "));
+            }
+            Some(spans)
+        }
+        _ => app.search.as_ref().map(|search| {
+            let mut spans = vec![
+                look.span("/", Role::Key),
+                typed(search.query()),
+                Span::raw("  "),
+            ];
+            spans.extend(found(search));
+            spans
+        }),
+    }
+}
+
 /// Who will answer and whom it plays, when that is not the usual.
 fn asked_of(app: &App) -> Option<String> {
     let who = match &app.answerers {
@@ -225,7 +416,7 @@ fn asked_of(app: &App) -> Option<String> {
     let plays = match &app.persona {
         Some(persona) if usual == Some(&**persona) => None,
         Some(persona) => Some(persona.name.clone()),
-        None => usual.map(|_| "no persona".to_owned()),
+        None => usual.map(|_| t("no persona").to_owned()),
     };
     let parts: Vec<String> = who.into_iter().chain(plays).collect();
     (!parts.is_empty()).then(|| text::display_safe(&parts.join(", ")))
@@ -241,11 +432,11 @@ fn progress(reply: &Reply, app: &App, look: &Look<'_>) -> Vec<Span<'static>> {
         .map(|name| text::display_safe(name.as_str()));
     let several = app.chat.running_replies().count();
     let doing = match (&reply.phase, who) {
-        _ if several > 1 => format!("{several} answers come in"),
-        (Phase::Waiting, _) => "waiting for an instance".to_owned(),
-        (_, Some(name)) if reply.response().text.is_empty() => format!("{name} thinks"),
-        (_, Some(name)) => format!("{name} answers"),
-        (_, None) => "an answer comes in".to_owned(),
+        _ if several > 1 => phrase!("{} answers come in", several),
+        (Phase::Waiting, _) => t("waiting for an instance").to_owned(),
+        (_, Some(name)) if reply.response().text.is_empty() => phrase!("{} thinks", name),
+        (_, Some(name)) => phrase!("{} answers", name),
+        (_, None) => t("an answer comes in").to_owned(),
     };
     let stop = app
         .keymap
@@ -256,7 +447,7 @@ fn progress(reply: &Reply, app: &App, look: &Look<'_>) -> Vec<Span<'static>> {
         look.span(doing, Role::Assistant),
         look.span(format!(" {dot} {seconds} s {dot} "), Role::Dim),
         look.span(stop, Role::Key),
-        look.span(" stops", Role::Dim),
+        look.span(format!(" {}", t("stops")), Role::Dim),
     ]
 }
 
@@ -265,35 +456,36 @@ fn welcome(frame: &mut Frame<'_>, area: Rect, app: &App, look: &Look<'_>) {
     let width = usize::from(area.width).saturating_sub(4);
     let key = |context, action| app.keymap.key_for(context, action).unwrap_or_default();
     let mut lines = vec![
-        Line::from(look.span("Ask something.", Role::Heading)),
+        Line::from(look.span(t("Ask something."), Role::Heading)),
         Line::default(),
     ];
     let instances = app.pool.board.instances.len();
     let who = match instances {
-        0 => "There is no instance that could answer.".to_owned(),
-        1 => "One instance answers.".to_owned(),
-        many => format!(
-            "{many} instances answer in turn; the pool shows which one is next, the metrics how they do."
+        0 => t("There is no instance that could answer.").to_owned(),
+        1 => t("One instance answers.").to_owned(),
+        many => phrase!(
+            "{} instances answer in turn; the pool shows which one is next, the metrics how they do.",
+            many
         ),
     };
     push_wrapped(&mut lines, &who, width, Role::Text, look);
     if let Some(hint) = &app.context.source_hint {
         lines.push(Line::default());
-        push_wrapped(&mut lines, hint, width, Role::Dim, look);
+        push_wrapped(&mut lines, &translate(hint), width, Role::Dim, look);
     }
     lines.push(Line::default());
     for (key, about) in [
-        (key(Context::Prompt, Action::Send), "sends the question"),
-        (key(Context::Prompt, Action::Newline), "starts a new line"),
+        (key(Context::Prompt, Action::Send), t("sends the question")),
+        (key(Context::Prompt, Action::Newline), t("starts a new line")),
         (
             key(Context::Prompt, Action::FocusNext),
-            "goes to the next pane",
+            t("goes to the next pane"),
         ),
         (
             key(Context::Prompt, Action::Back),
-            "stops an answer, and goes one step back",
+            t("stops an answer, and goes one step back"),
         ),
-        (key(Context::Prompt, Action::Help), "shows all keys"),
+        (key(Context::Prompt, Action::Help), t("shows all keys")),
     ] {
         lines.push(Line::from(vec![
             look.span(text::pad(&key, 9), Role::Key),

@@ -34,6 +34,11 @@ impl Transcript {
         }
     }
 
+    /// Returns the width of the last frame.
+    pub(crate) fn width(&self) -> Option<u16> {
+        self.look.map(|(width, ..)| width)
+    }
+
     /// Returns how many lines a turn has.
     pub(crate) fn height(&mut self, turn: &Turn, variants: Variants, style: &Style<'_>) -> usize {
         let stamp = stamp(turn, variants);

@@ -1,0 +1,5 @@
+//! What other programs are told: a real Prometheus scrapes, and a collector's messages are read with the official types.
+
+mod prometheus;
+#[cfg(feature = "otel")]
+mod otlp;
