@@ -11,6 +11,7 @@ mod hedge;
 mod input;
 pub(crate) mod retry;
 mod roster;
+mod rules;
 mod run;
 mod tending;
 

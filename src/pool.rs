@@ -14,7 +14,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::base::{Error, ErrorKind, InstanceName, ProviderType, RouteName};
+use crate::base::{Error, ErrorKind, InstanceName, Priority, ProviderType, RouteName};
 use crate::limit;
 
 pub use adaptive::AdaptiveSettings;
@@ -79,6 +79,8 @@ pub struct InstanceSettings {
     pub standby: bool,
     /// How often it is asked whether it is there, for as long as the program runs; `None` for never.
     pub probe_every: Option<Duration>,
+    /// When it is taken out for failing; `None` takes the pool's.
+    pub breaker: Option<BreakerSettings>,
     /// Whether its permits adapt, and within what.
     pub adaptive: Option<AdaptiveSettings>,
     /// What it allows.
@@ -96,6 +98,25 @@ pub struct RouteSettings {
     /// Its balancing strategy; `None` takes the pool's.
     #[serde(default)]
     pub strategy: Option<String>,
+    /// How long a request may wait for its first token, over all attempts; `None` takes the pool's.
+    #[serde(default, with = "humantime_serde")]
+    pub deadline: Option<Duration>,
+    /// Attempts of one request, the first included; `None` takes those of `[retry]`.
+    #[serde(default)]
+    pub attempts: Option<u32>,
+    /// How long one attempt may take to its first token before another instance is asked; the instance's own timeout
+    /// counts too.
+    #[serde(default, with = "humantime_serde")]
+    pub first_token_timeout: Option<Duration>,
+    /// How long one attempt may take to its end; the instance's own timeout counts too.
+    #[serde(default, with = "humantime_serde")]
+    pub total_timeout: Option<Duration>,
+    /// How urgent its requests are at most.
+    #[serde(default)]
+    pub priority: Priority,
+    /// How many of its requests may wait; the pool's limit counts too.
+    #[serde(default)]
+    pub queue_limit: Option<usize>,
     /// Whether a second attempt is begun beside one whose first token is later than the route's own 95th percentile.
     #[serde(default)]
     pub hedge: bool,
@@ -116,6 +137,7 @@ impl InstanceSettings {
             rates: BTreeMap::new(),
             standby: false,
             probe_every: None,
+            breaker: None,
             adaptive: None,
             limits: limit::Settings::default(),
         }
@@ -140,6 +162,12 @@ impl RouteSettings {
             name: RouteName::new(name),
             tiers: Vec::new(),
             strategy: None,
+            deadline: None,
+            attempts: None,
+            first_token_timeout: None,
+            total_timeout: None,
+            priority: Priority::default(),
+            queue_limit: None,
             hedge: false,
         }
     }

@@ -111,11 +111,13 @@ fn drive(
 
 /// Sets up instances that are added while the driver runs, as their entry in the config would.
 fn builder(config: &Config, env: &Env, http: &Http) -> InstanceBuilder {
-    let (file, env, http) = (config.file.clone(), env.clone(), http.clone());
+    let (file, pool) = (config.file.clone(), config.pool.clone());
+    let (env, http) = (env.clone(), http.clone());
     Box::new(move |entry| {
-        let (file, env, http) = (file.clone(), env.clone(), http.clone());
+        let (file, pool) = (file.clone(), pool.clone());
+        let (env, http) = (env.clone(), http.clone());
         Box::pin(async move {
-            let (instance, mut warnings) = config::entry(&entry, file.as_deref(), &env)?;
+            let (instance, mut warnings) = config::entry(&entry, &pool, file.as_deref(), &env)?;
             let mut instances = [instance];
             let strategies = strategies(&instances, &http)?;
             warnings.extend(config::fill_models(&mut instances, &strategies, PATIENCE).await);

@@ -34,63 +34,15 @@ pub(super) fn pool(settings: &pool::Settings, findings: &mut Findings) {
             right,
         );
     });
-    let breaker = &settings.breaker;
-    let usual = "leave it out for the usual one";
-    for (key, is_zero) in [
-        ("pool.deadline", settings.deadline.is_zero()),
-        ("pool.breaker.window", breaker.window.is_zero()),
-        ("pool.breaker.open_for", breaker.open_for.is_zero()),
-    ] {
-        if is_zero {
-            findings.refuse(key, "0s", "it is longer than nothing", usual);
-        }
-    }
-    for (key, count) in [
-        (
-            "pool.breaker.consecutive_failures",
-            breaker.consecutive_failures,
-        ),
-        ("pool.breaker.least_requests", breaker.least_requests),
-        ("pool.breaker.slow_first_tokens", breaker.slow_first_tokens),
-    ] {
-        if count == 0 {
-            let right = "leave it out for the usual one; enabled = false switches the breaker off";
-            findings.refuse(key, "0", "it is at least 1", right);
-        }
-    }
-    if !(0.0..=1.0).contains(&breaker.success_rate) {
-        let value = breaker.success_rate.to_string();
+    if settings.deadline.is_zero() {
         findings.refuse(
-            "pool.breaker.success_rate",
-            &value,
-            "a rate is from 0 to 1",
-            "such as 0.5",
+            "pool.deadline",
+            "0s",
+            "it is longer than nothing",
+            "leave it out for the usual one",
         );
     }
-    if breaker.open_at_most < breaker.open_for {
-        let (at_first, at_most) = (
-            humantime::format_duration(breaker.open_for).to_string(),
-            humantime::format_duration(breaker.open_at_most).to_string(),
-        );
-        // Told at the one that was set.
-        if findings.origins.contains_key("pool.breaker.open_at_most") {
-            let rule = format!("it is less than open_for, which is {at_first}");
-            findings.refuse(
-                "pool.breaker.open_at_most",
-                &at_most,
-                &rule,
-                "raise it, or lower open_for",
-            );
-        } else {
-            let rule = format!("it is more than open_at_most, which is {at_most}");
-            findings.refuse(
-                "pool.breaker.open_for",
-                &at_first,
-                &rule,
-                "lower it, or raise open_at_most",
-            );
-        }
-    }
+    breaker(&settings.breaker, "pool.breaker", findings);
     scaling(&settings.scaling, findings);
 }
 
@@ -100,6 +52,63 @@ pub(super) fn gateway(settings: &crate::gateway::Settings, findings: &mut Findin
     for wrong in settings.check() {
         let key = format!("gateway.{}", wrong.key);
         findings.refuse(&key, &wrong.value, &wrong.rule, &wrong.right);
+    }
+}
+
+/// Checks a breaker; `path` is its dotted key.
+pub(super) fn breaker(settings: &pool::BreakerSettings, path: &str, findings: &mut Findings) {
+    let key = |key: &str| format!("{path}.{key}");
+    let usual = "leave it out for the usual one";
+    for (name, is_zero) in [
+        ("window", settings.window.is_zero()),
+        ("open_for", settings.open_for.is_zero()),
+    ] {
+        if is_zero {
+            findings.refuse(&key(name), "0s", "it is longer than nothing", usual);
+        }
+    }
+    for (name, count) in [
+        ("consecutive_failures", settings.consecutive_failures),
+        ("least_requests", settings.least_requests),
+        ("slow_first_tokens", settings.slow_first_tokens),
+    ] {
+        if count == 0 {
+            let right = "leave it out for the usual one; enabled = false switches the breaker off";
+            findings.refuse(&key(name), "0", "it is at least 1", right);
+        }
+    }
+    if !(0.0..=1.0).contains(&settings.success_rate) {
+        let value = settings.success_rate.to_string();
+        findings.refuse(
+            &key("success_rate"),
+            &value,
+            "a rate is from 0 to 1",
+            "such as 0.5",
+        );
+    }
+    if settings.open_at_most < settings.open_for {
+        let (at_first, at_most) = (
+            humantime::format_duration(settings.open_for).to_string(),
+            humantime::format_duration(settings.open_at_most).to_string(),
+        );
+        // Told at the one that was set.
+        if findings.origins.contains_key(&key("open_at_most")) {
+            let rule = format!("it is less than open_for, which is {at_first}");
+            findings.refuse(
+                &key("open_at_most"),
+                &at_most,
+                &rule,
+                "raise it, or lower open_for",
+            );
+        } else {
+            let rule = format!("it is more than open_at_most, which is {at_most}");
+            findings.refuse(
+                &key("open_for"),
+                &at_first,
+                &rule,
+                "lower it, or raise open_at_most",
+            );
+        }
     }
 }
 

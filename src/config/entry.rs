@@ -13,6 +13,7 @@ use super::names::Names;
 use super::problem::{Place, Problem};
 use super::table::Table;
 use crate::base::{Error, ErrorKind, InstanceDocument};
+use crate::pool;
 
 /// Reads what stands in an `[[instances]]` entry. Relative files are looked for beside `config`, the config file.
 /// Gives warnings too.
@@ -21,6 +22,7 @@ use crate::base::{Error, ErrorKind, InstanceDocument};
 /// Of kind `config`, telling all that is wrong at once, and never a key.
 pub fn entry(
     entry: &InstanceDocument,
+    pool: &pool::Settings,
     config: Option<&Path>,
     env: &Env,
 ) -> Result<(Instance, Vec<String>), Error> {
@@ -30,7 +32,7 @@ pub fn entry(
         let document = Document::of_text(path, text);
         let toml: DeTable<'_> = document.parse().ok()?;
         let table = Table::new(&document, "instance", 0, toml);
-        instance::read(table, &mut Names::default(), env, &mut findings)
+        instance::read(table, pool, &mut Names::default(), env, &mut findings)
     });
     match read {
         Some(instance) => Ok((instance, findings.warnings)),
@@ -79,7 +81,7 @@ mod tests {
     fn read(json: Value) -> Result<Instance, Error> {
         let env = Env::of([("SOME_KEY", "sk-from-env")]);
         let document: InstanceDocument = serde_json::from_value(json).unwrap();
-        entry(&document, None, &env).map(|(instance, _)| instance)
+        entry(&document, &pool::Settings::default(), None, &env).map(|(instance, _)| instance)
     }
 
     #[test]

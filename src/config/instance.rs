@@ -34,6 +34,7 @@ pub struct Instance {
 /// Reads one entry; `None` when something is wrong, which is then noted.
 pub(super) fn read(
     mut table: Table<'_>,
+    of_pool: &pool::Settings,
     taken: &mut Names,
     env: &Env,
     findings: &mut Findings,
@@ -94,6 +95,12 @@ pub(super) fn read(
         pool.standby = standby.value;
     }
     pool.adaptive = table.take("adaptive", findings).map(|given| given.value);
+    let mut breaker = of_pool.breaker.clone();
+    if overlay::nested("breaker", &mut breaker, &mut table, findings, |_, _, _| {}) {
+        let path = table.dotted("breaker");
+        checks::breaker(&breaker, &path, findings);
+        pool.breaker = Some(breaker);
+    }
     pool.limits = overlay::fields(pool.limits, &mut table, findings);
     checks::instance(&pool, table.path(), findings);
 

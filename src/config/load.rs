@@ -112,9 +112,22 @@ fn read(file: &mut Table<'_>, env: &Env, flags: &Flags, findings: &mut Findings)
     let mut names = Names::default();
     let mut instances = Vec::new();
     let entries = file.take_tables("instances", findings);
+    let entries_of_routes = file.take_tables("routes", findings);
     let has_entries = !entries.is_empty();
+    // The pool's breaker is what an instance's own is laid over.
+    let pool = overlay::section(
+        "pool",
+        file,
+        env,
+        findings,
+        |pool: &mut pool::Settings, table, findings| {
+            overlay::nested("breaker", &mut pool.breaker, table, findings, |_, _, _| {});
+            overlay::nested("scaling", &mut pool.scaling, table, findings, |_, _, _| {});
+        },
+    );
+    checks::pool(&pool, findings);
     for table in entries {
-        instances.extend(instance::read(table, &mut names, env, findings));
+        instances.extend(instance::read(table, &pool, &mut names, env, findings));
     }
     let mut found = match file.document().file() {
         Some(path) if has_entries => Found::File(path.to_owned()),
@@ -136,7 +149,7 @@ fn read(file: &mut Table<'_>, env: &Env, flags: &Flags, findings: &mut Findings)
     };
     let mut names_of_routes = Names::default();
     let mut routes = Vec::new();
-    for table in file.take_tables("routes", findings) {
+    for table in entries_of_routes {
         routes.extend(route::read(
             table,
             &mut names_of_routes,
@@ -144,17 +157,6 @@ fn read(file: &mut Table<'_>, env: &Env, flags: &Flags, findings: &mut Findings)
             findings,
         ));
     }
-    let pool = overlay::section(
-        "pool",
-        file,
-        env,
-        findings,
-        |pool: &mut pool::Settings, table, findings| {
-            overlay::nested("breaker", &mut pool.breaker, table, findings, |_, _, _| {});
-            overlay::nested("scaling", &mut pool.scaling, table, findings, |_, _, _| {});
-        },
-    );
-    checks::pool(&pool, findings);
     let retry = overlay::section("retry", file, env, findings, |_, _, _| {});
     checks::retry(&retry, findings);
     let monitor = overlay::section(

@@ -30,19 +30,21 @@ pub(super) fn section<S: Serialize + DeserializeOwned + Default>(
     from_env(name, settings, env, findings)
 }
 
-/// Lays a table within a table over its settings; `tables` reads the tables within that.
+/// Lays a table within a table over its settings; `tables` reads the tables within that. Tells whether there is one.
 pub(super) fn nested<S: Serialize + DeserializeOwned + Clone>(
     name: &'static str,
     settings: &mut S,
     table: &mut Table<'_>,
     findings: &mut Findings,
     tables: impl FnOnce(&mut S, &mut Table<'_>, &mut Findings),
-) {
+) -> bool {
     if let Some(mut inner) = table.take_table(name, findings) {
         tables(settings, &mut inner, findings);
         *settings = fields(settings.clone(), &mut inner, findings);
         inner.finish(findings);
+        return true;
     }
+    false
 }
 
 /// Takes all keys that a settings type knows from a table, which may hold others too.

@@ -94,6 +94,7 @@ impl Printer<'_> {
             self.key(&path, "standby", &pool.standby.into(), None);
             self.fields(&path, &pool.limits);
             self.option(&path, "adaptive", pool.adaptive.as_ref());
+            self.option(&path, "breaker", pool.breaker.as_ref());
             if !provider.headers.is_empty() {
                 let names = provider
                     .headers

@@ -1,6 +1,10 @@
 //! One `[[routes]]` entry: a model name that callers use, and who serves it.
 
-use crate::base::{InstanceName, RouteName};
+use std::time::Duration;
+
+use serde::Deserialize;
+
+use crate::base::{InstanceName, Priority, RouteName};
 use crate::pool::RouteSettings;
 
 use super::checks;
@@ -41,7 +45,7 @@ pub(super) fn read(
             findings.push(strategy.problem(rule).with_right(right));
         });
     }
-    let hedge = table.take::<bool>("hedge", findings);
+    let settings = more(&mut table, findings);
     for (key, is_there) in [("name", name.is_some()), ("tiers", tiers.is_some())] {
         if !is_there && !table.has_given(key, findings) {
             let problem = Problem::new(table.place(), table.path(), format!("'{key}' is missing"));
@@ -62,8 +66,47 @@ pub(super) fn read(
             .map(|tier| tier.iter().map(InstanceName::new).collect())
             .collect(),
         strategy: strategy.map(|strategy| strategy.value),
-        hedge: hedge.is_some_and(|hedge| hedge.value),
+        ..settings
     })
+}
+
+/// A time as people write it.
+#[derive(Deserialize)]
+#[serde(transparent)]
+struct Time(#[serde(with = "humantime_serde")] Duration);
+
+/// Reads what a route may set for itself beside its strategy.
+fn more(table: &mut Table<'_>, findings: &mut Findings) -> RouteSettings {
+    let mut settings = RouteSettings::new("");
+    for (key, time) in [
+        ("deadline", &mut settings.deadline),
+        ("first_token_timeout", &mut settings.first_token_timeout),
+        ("total_timeout", &mut settings.total_timeout),
+    ] {
+        let Some(given) = table.take::<Time>(key, findings) else {
+            continue;
+        };
+        if given.value.0.is_zero() {
+            let problem = given.problem("it is longer than nothing");
+            findings.push(problem.with_right("leave it out for the usual one"));
+        }
+        *time = Some(given.value.0);
+    }
+    if let Some(attempts) = table.take::<u32>("attempts", findings) {
+        if attempts.value == 0 {
+            let problem = attempts.problem("a request has at least 1 attempt");
+            findings.push(problem.with_right("1 is: never again"));
+        }
+        settings.attempts = Some(attempts.value);
+    }
+    if let Some(priority) = table.take::<Priority>("priority", findings) {
+        settings.priority = priority.value;
+    }
+    let limit = table.take::<usize>("queue_limit", findings);
+    settings.queue_limit = limit.map(|limit| limit.value);
+    let hedge = table.take::<bool>("hedge", findings);
+    settings.hedge = hedge.is_some_and(|hedge| hedge.value);
+    settings
 }
 
 fn check_tiers(tiers: &Given<Vec<Vec<String>>>, instances: &[&str], findings: &mut Findings) {

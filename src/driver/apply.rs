@@ -287,6 +287,7 @@ fn differences(before: &InstanceSettings, after: &InstanceSettings) -> Vec<Strin
         money(new.spend_per_day),
     );
     for (key, is_other) in [
+        ("breaker", before.breaker != after.breaker),
         ("adaptive", before.adaptive != after.adaptive),
         (
             "price",

@@ -8,7 +8,8 @@ use futures_util::{StreamExt, stream};
 use tokio::time::Instant;
 
 use crate::base::{
-    Answer, Attempt, ChatRequest, ChatStream, Chunk, Error, Outcome, ProviderType, RequestId, Usage,
+    Answer, Attempt, ChatRequest, ChatStream, Chunk, Error, Health, Outcome, ProviderType,
+    RequestId, Usage,
 };
 use crate::pool::Lease;
 
@@ -77,6 +78,11 @@ impl Running {
             untold: 0,
             told_at: now,
         }
+    }
+
+    /// Returns when it was sent.
+    pub(super) fn begun(&self) -> Instant {
+        self.begun
     }
 
     /// Returns the number of its instance.
@@ -148,6 +154,10 @@ impl Running {
         self.upstream = None;
         if let Some(lease) = self.lease.take() {
             lease.fail(error);
+        }
+        if error.health() == Health::Hold {
+            // Only a person can mend it, so nobody waits for the next look.
+            self.shared.look_at_alerts(true);
         }
         self.finish(Outcome::Failure(error.kind()))
     }

@@ -67,23 +67,36 @@ pub(super) enum Race {
     Second(Option<Result<Chunk, Error>>),
     /// The first token is late, and a second attempt may begin.
     Late,
+    /// The first token is later than the route allows.
+    TooLate,
     /// The caller's own deadline is over.
     OutOfTime,
+}
+
+/// When what is over.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Times {
+    /// A second attempt may begin.
+    pub(super) late: Option<Instant>,
+    /// The first attempt has failed.
+    pub(super) too_late: Option<Instant>,
+    /// The caller's patience is over.
+    pub(super) deadline: Option<Instant>,
 }
 
 /// Waits for whatever comes first.
 pub(super) async fn race(
     first: &mut Option<Running>,
     second: &mut Option<Running>,
-    late_at: Option<Instant>,
-    deadline: Option<Instant>,
+    times: Times,
 ) -> Race {
     tokio::select! {
         biased;
         piece = next(first) => Race::First(piece),
         piece = next(second), if second.is_some() => Race::Second(piece),
-        () = at(late_at), if late_at.is_some() => Race::Late,
-        () = at(deadline), if deadline.is_some() => Race::OutOfTime,
+        () = at(times.deadline), if times.deadline.is_some() => Race::OutOfTime,
+        () = at(times.too_late), if times.too_late.is_some() => Race::TooLate,
+        () = at(times.late), if times.late.is_some() => Race::Late,
     }
 }
 

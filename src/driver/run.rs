@@ -14,8 +14,9 @@ use crate::base::{
 };
 
 use super::attempt::Running;
-use super::hedge::{self, Race};
+use super::hedge::{self, Race, Times};
 use super::retry::{self, Next};
+use super::rules::{self, Rules};
 use super::{InForce, Shared};
 
 /// Makes the stream of a request.
@@ -60,6 +61,8 @@ struct Active {
     shared: Arc<Shared>,
     /// The settings it began with.
     in_force: Arc<InForce>,
+    /// What counts for its route.
+    rules: Rules,
     id: RequestId,
     request: ChatRequest,
     /// What came with it; in `request` stands what goes along to the instance.
@@ -116,15 +119,18 @@ impl Active {
             Target::Route(route) => Some(route.clone()),
             Target::Any | Target::Type(_) | Target::Instance(_) => None,
         };
+        let rules = Rules::of(&in_force, route.as_ref());
+        request.priority = request.priority.max(rules.priority);
         shared.monitor.begin(id, route.as_ref());
         shared.budget.request();
         shared.tell(|| DeckEvent::RequestStarted { id });
         // A target of its own, so that one setting keeps what people write out of every log.
         tracing::trace!(target: "llmdeck::prompts", request = %id, messages = %written(&request), "prompt");
-        let deadline = called + request.deadline.unwrap_or(in_force.settings.pool.deadline);
+        let deadline = called + request.deadline.unwrap_or(rules.deadline);
         Self {
             shared,
             in_force,
+            rules,
             id,
             traceparent: request.traceparent.take(),
             route,
@@ -229,7 +235,13 @@ impl Active {
         // take minutes to load a model, which has its own timeout.
         let hard = self.request.deadline.map(|_| self.deadline);
         loop {
-            match hedge::race(&mut self.running, &mut self.hedge, self.hedge_at, hard).await {
+            let too_late = self.rules.too_late(self.running.as_ref());
+            let times = Times {
+                late: self.hedge_at,
+                too_late,
+                deadline: hard,
+            };
+            match hedge::race(&mut self.running, &mut self.hedge, times).await {
                 Race::First(Some(Ok(chunk))) => {
                     let output = chunk.is_output();
                     if output {
@@ -243,15 +255,15 @@ impl Active {
                     }
                 }
                 Race::First(Some(Err(error))) => {
-                    let Some(hedge) = self.hedge.take() else {
-                        return self.after_failure(error);
-                    };
-                    // The second attempt is under way already: it takes over.
-                    if let Some(first) = self.running.replace(hedge) {
-                        let error = named(error, &first.record);
-                        self.attempts.push(first.fail(&error));
+                    if self.first_failed(error)? {
+                        return Ok(());
                     }
-                    self.forget_pieces();
+                }
+                Race::TooLate => {
+                    let error = self.rules.no_first_token();
+                    if self.first_failed(error)? {
+                        return Ok(());
+                    }
                 }
                 Race::First(None) => {
                     self.attempts.extend(self.hedge.take().map(Running::cancel));
@@ -291,6 +303,20 @@ impl Active {
         }
     }
 
+    /// Goes on after the first attempt failed: with the second one, if it is under way; else as the error says. Tells
+    /// whether another lease is wanted.
+    fn first_failed(&mut self, error: Error) -> Result<bool, Error> {
+        let Some(hedge) = self.hedge.take() else {
+            return self.after_failure(error).map(|()| true);
+        };
+        if let Some(first) = self.running.replace(hedge) {
+            let error = named(error, &first.record);
+            self.attempts.push(first.fail(&error));
+        }
+        self.forget_pieces();
+        Ok(false)
+    }
+
     /// Begins a second attempt beside a slow one, if a permit is free and the budget has room.
     fn begin_hedge(&mut self) {
         self.hedge_at = None;
@@ -327,7 +353,17 @@ impl Active {
             self.phase = Phase::Over;
             return Ok(None);
         };
-        match running.next().await {
+        let piece = match self.rules.total_timeout {
+            None => running.next().await,
+            Some(total) => {
+                let over = running.begun() + total;
+                match tokio::time::timeout_at(over, running.next()).await {
+                    Ok(piece) => piece,
+                    Err(_) => Some(Err(rules::too_long(total))),
+                }
+            }
+        };
+        match piece {
             Some(Ok(chunk)) => {
                 self.answer.push(&chunk);
                 Ok(Some(chunk))
@@ -369,7 +405,7 @@ impl Active {
             untried = self.shared.balancer.has_untried(want);
         }
         let next = retry::next(
-            &self.in_force.settings.retry,
+            &self.rules.retry,
             &error,
             number,
             untried,

@@ -8,7 +8,7 @@ use futures_util::future::BoxFuture;
 use parking_lot::Mutex;
 use tokio::time::{Instant, MissedTickBehavior};
 
-use crate::base::DeckEvent;
+use crate::base::{DeckEvent, Health};
 use crate::pool::{Scaled, ScalingSettings};
 use crate::provider::Http;
 
@@ -89,19 +89,36 @@ async fn watch(shared: Weak<Shared>) {
             return;
         };
         shared.forget_the_gone();
+        shared.look_at_alerts(false);
+    }
+}
+
+impl Shared {
+    /// Looks at the alert rules, `at_once` or when it is time to, and tells of what changed.
+    pub(super) fn look_at_alerts(&self, at_once: bool) {
         let now = Instant::now();
-        for instance in shared.balancer.view().instances {
-            shared
-                .monitor
+        let instances = self.balancer.view().instances;
+        for instance in &instances {
+            self.monitor
                 .instance_state(&instance.name, &instance.state, now);
         }
-        for change in shared.monitor.alert_changes(now) {
+        let there: Vec<_> = instances
+            .into_iter()
+            .map(|instance| instance.name)
+            .collect();
+        self.monitor.only_instances(&there);
+        let changes = if at_once {
+            self.monitor.alert_changes_now(now)
+        } else {
+            self.monitor.alert_changes(now)
+        };
+        for change in changes {
             let alert = change.alert;
             if !change.notify {
                 continue;
             }
             tracing::warn!(rule = alert.rule, state = ?alert.state, message = alert.message, "alert");
-            shared.tell(|| DeckEvent::Alerted { alert });
+            self.tell(|| DeckEvent::Alerted { alert });
         }
     }
 }
@@ -202,6 +219,9 @@ async fn probe(shared: Weak<Shared>, number: u32, every: Duration) {
             tracing::debug!(instance = %name, %error, "probe failed");
         }
         shared.balancer.probed(name, result.as_ref().copied());
+        if result.is_err_and(|error| error.health() == Health::Hold) {
+            shared.look_at_alerts(true);
+        }
     }
 }
 

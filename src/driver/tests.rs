@@ -2,6 +2,7 @@
 
 mod budgets;
 mod change;
+mod routes;
 
 use std::collections::VecDeque;
 use std::sync::atomic::AtomicUsize;
@@ -321,6 +322,43 @@ async fn a_wrong_key_takes_the_instance_out_and_the_rest_go_on() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn what_only_a_person_mends_takes_the_instance_out_and_is_told_of_at_once() {
+    for (kind, word, says) in [
+        (ErrorKind::Auth, "wrong key", "wrong key"),
+        (ErrorKind::QuotaExhausted, "no quota", "quota used up"),
+    ] {
+        let refused = Act::Fail(Error::new(kind, "no").with_status(429));
+        let a = Scripted::new(ProviderType::OpenAi, [refused]);
+        let driver = driver(vec![spec("a", 1, &a)]);
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        let mut events = driver.subscribe();
+        let begun = Instant::now();
+        assert_eq!(driver.chat("Hi").await.unwrap_err().kind(), kind);
+        assert_eq!(
+            begun.elapsed(),
+            Duration::ZERO,
+            "and it was not tried again"
+        );
+        assert_eq!(driver.board().instances[0].state.word(), word);
+        let mut told = Vec::new();
+        while let Ok(event) = events.try_recv() {
+            if let DeckEvent::Alerted { alert } = event {
+                told.push((alert.rule, alert.message));
+            }
+        }
+        let message = format!("instance a is out until somebody mends it: {says}");
+        assert!(told.contains(&("held".to_owned(), message)), "{told:?}");
+        let board = driver.board();
+        assert!(board.alerts.iter().any(|alert| alert.rule == "held"));
+        assert_eq!(
+            driver.chat("Hi").await.unwrap_err().kind(),
+            ErrorKind::NoInstance
+        );
+        assert_eq!(a.asked(), 1, "nobody asks it any more");
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_request_that_is_wrong_itself_is_asked_once() {
     let a = Scripted::new(
         ProviderType::OpenAi,
@@ -621,7 +659,6 @@ proptest! {
 
 fn hedging(instances: Vec<InstanceSpec>) -> LlmModelDriver {
     let route = RouteSettings {
-        name: "r".into(),
         tiers: vec![
             instances
                 .iter()
@@ -630,6 +667,7 @@ fn hedging(instances: Vec<InstanceSpec>) -> LlmModelDriver {
         ],
         strategy: None,
         hedge: true,
+        ..RouteSettings::new("r")
     };
     LlmModelDriver::new(
         Settings {

@@ -26,7 +26,7 @@ pub use check::Nonsense;
 use condition::{Finding, Look};
 use phase::{Phase, Times};
 pub use settings::{
-    Amount, Capacity, Condition, FailuresInRow, InstanceOut, Limit, Objective, Over, Percentile,
+    Amount, Capacity, Condition, FailuresInRow, InstanceHeld, InstanceOut, Limit, Objective, Over, Percentile,
     Rule, Settings, Slow,
 };
 use standing::Standings;
@@ -84,6 +84,16 @@ impl Alerts {
         known
     }
 
+    /// Forgets instances that are no longer there.
+    pub(super) fn keep_states(&mut self, there: &[InstanceName]) {
+        self.standings.keep(there);
+    }
+
+    /// Makes the next look happen at once.
+    pub(super) fn hurry(&mut self) {
+        self.looked = None;
+    }
+
     /// Looks at all rules if it is time to.
     pub(super) fn look(&mut self, monitor: &LlmMonitor, now: Instant) {
         let early = |looked: Instant| now.saturating_duration_since(looked) < self.settings.every;
@@ -108,7 +118,7 @@ impl Alerts {
     fn scopes(&self, index: usize, monitor: &LlmMonitor) -> Vec<Scope> {
         let rule = &self.settings.rules[index];
         let mut scopes: Vec<Scope> = match (&rule.when, rule.over) {
-            (Condition::InstanceOut(_), _) => self
+            (Condition::InstanceOut(_) | Condition::InstanceHeld(_), _) => self
                 .standings
                 .names()
                 .cloned()
@@ -172,7 +182,10 @@ impl Alerts {
     fn notifies(&mut self, key: &Key, phase: Phase, worse: bool, now: Instant) -> bool {
         let rule = &self.settings.rules[key.0];
         let silenced = self.silences.contains_key(&rule.name);
+        // What only a person mends is told in any case: it is the cause, not a part.
+        let is_cause = matches!(rule.when, Condition::InstanceHeld(_));
         let part_of_larger = key.1 != Scope::All
+            && !is_cause
             && self.known.iter().any(|((_, scope), alert)| {
                 *scope == Scope::All && alert.phase.is_some_and(Phase::fires)
             });
@@ -264,6 +277,19 @@ impl LlmMonitor {
     /// instance that was never told of does not count for them.
     pub fn instance_state(&self, name: &InstanceName, state: &InstanceState, now: Instant) {
         self.alerts.lock().set_state(name, state, now);
+    }
+
+    /// Tells which instances there are; what was told of others is forgotten.
+    pub fn only_instances(&self, there: &[InstanceName]) {
+        self.alerts.lock().keep_states(there);
+    }
+
+    /// Looks at the rules now, and returns what has changed since this was last asked for, oldest first.
+    pub fn alert_changes_now(&self, now: Instant) -> Vec<AlertChange> {
+        let mut alerts = self.alerts.lock();
+        alerts.hurry();
+        alerts.look(self, now);
+        alerts.take_changes()
     }
 
     /// Looks at the rules, if it is time to, and returns the alerts: the firing ones first, then those pending, then

@@ -252,7 +252,8 @@ impl Core {
         breaker: &BreakerSettings,
         now: Instant,
     ) {
-        let slot = Slot::new(number, settings, breaker.clone(), now);
+        let breaker = settings.breaker.as_ref().unwrap_or(breaker).clone();
+        let slot = Slot::new(number, settings, breaker, now);
         self.gates.push(Gate {
             open: slot.is_open(),
             care: slot.needs_care(),

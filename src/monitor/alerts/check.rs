@@ -70,7 +70,7 @@ impl Condition {
                 let sensible = limit.above.is_finite() && limit.above >= 0.0;
                 (!sensible).then_some("an amount is 0 or more")
             }
-            Self::InstanceOut(_) => None,
+            Self::InstanceOut(_) | Self::InstanceHeld(_) => None,
             Self::Capacity(rule) => {
                 let sensible = rule.below > 0.0 && rule.below <= 1.0;
                 (!sensible).then_some("a part of the instances is above 0 and at most 1")

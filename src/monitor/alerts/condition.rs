@@ -74,6 +74,10 @@ impl Look<'_> {
                 Scope::Instance(name) => self.instance_out(name, rule.longer_than),
                 Scope::All | Scope::Type(_) | Scope::Route(_) => None,
             },
+            Condition::InstanceHeld(_) => match self.scope {
+                Scope::Instance(name) => self.instance_held(name),
+                Scope::All | Scope::Type(_) | Scope::Route(_) => None,
+            },
             Condition::Capacity(rule) => self.capacity(rule.below),
         }
     }
@@ -183,6 +187,17 @@ impl Look<'_> {
                 "instance {name} has been unable to serve for {} min",
                 out.as_secs() / 60
             ))
+        })
+    }
+
+    fn instance_held(&self, name: &InstanceName) -> Option<Finding> {
+        let kind = self.standings.held(name)?;
+        Some(Finding {
+            severity: Severity::Critical,
+            message: format!(
+                "instance {name} is out until somebody mends it: {}",
+                kind.words()
+            ),
         })
     }
 

@@ -122,6 +122,7 @@ impl Rule {
                 )
             },
             Self::new("capacity", Condition::Capacity(Capacity { below: 0.5 })),
+            Self::new("held", Condition::InstanceHeld(InstanceHeld {})),
             Self::new(
                 "instance_out",
                 Condition::InstanceOut(InstanceOut {
@@ -170,6 +171,9 @@ pub enum Condition {
     CostPerHour(Amount),
     /// An instance that is switched on has been unable to serve for too long. Looks at every instance.
     InstanceOut(InstanceOut),
+    /// An instance was taken out for what only a person mends: a wrong key, or no money. Looks at every instance, and at
+    /// once.
+    InstanceHeld(InstanceHeld),
     /// Too small a part of the instances that are switched on can serve. Looks at all of them.
     Capacity(Capacity),
 }
@@ -262,6 +266,11 @@ pub struct InstanceOut {
     #[serde(with = "humantime_serde")]
     pub longer_than: Duration,
 }
+
+/// Nothing is to be set for it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct InstanceHeld {}
 
 /// How many instances must be able to serve.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]

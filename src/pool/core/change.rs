@@ -280,7 +280,8 @@ impl Core {
         if by_hand.limits.permits != limits.permits || by_hand.adaptive != slot.settings.adaptive {
             slot.adapt_anew();
         }
-        slot.breaker.tune(pool.breaker.clone());
+        let breaker = slot.settings.breaker.as_ref().unwrap_or(&pool.breaker);
+        slot.breaker.tune(breaker.clone());
         self.standings[at] = super::Standing {
             in_flight: self.standings[at].in_flight,
             ..self.standing_of(at, now)

@@ -97,6 +97,7 @@ impl Core {
         const FEW: usize = 16;
         let mut wake = self.queue.first_deadline()?;
         let mut after = None;
+        let mut may_hurry = false;
         for _ in 0..FEW {
             let Some((place, waiter)) = self.queue.behind(after) else {
                 break;
@@ -105,6 +106,7 @@ impl Core {
             for &at in &self.classes[waiter.what.class].candidates {
                 let slot = &self.slots[at as usize];
                 let standing = &self.standings[at as usize];
+                may_hurry |= slot.breaker.may_hurry();
                 if let Some(when) = slot.earliest(slot.cost(&waiter.what.want), now)
                     && when > now
                     && standing.in_flight < standing.permits
@@ -114,6 +116,11 @@ impl Core {
                     wake = wake.min(now + Duration::from_millis(500));
                 }
             }
+        }
+        // Open breakers are tried sooner once somebody has waited long, even if nothing else happens then.
+        if may_hurry && let Some(since) = self.queue.oldest() {
+            let scored = self.fleet_at.map(|at| at + SCORES_EVERY);
+            wake = wake.min((since + PRESSURE).max(scored.unwrap_or(now)));
         }
         Some(wake)
     }
@@ -500,6 +507,9 @@ impl Core {
                 slot.earliest(slot.cost(want), now).filter(|_| !lacks)
             })
             .min();
+        if let Some(error) = self.route_is_full(class) {
+            return Some(error);
+        }
         // In a panic an open breaker does not make one wait.
         let panicked = || !self.least_bad(class, now).is_empty();
         match earliest {
@@ -535,6 +545,37 @@ impl Core {
             }
             Some(_) => None,
         }
+    }
+
+    /// Refuses one whose route has as many waiting as it may have.
+    fn route_is_full(&self, class: &Class) -> Option<Error> {
+        let route = self.routes.get(class.strategy.checked_sub(1)?)?;
+        let limit = route.queue_limit?;
+        let same = self
+            .classes
+            .iter()
+            .filter(|of| of.strategy == class.strategy);
+        let waiting: usize = same.map(|of| of.waiting).sum();
+        (waiting >= limit && !self.has_room(class)).then(|| {
+            let wait = self.expected_wait(class);
+            Error::new(
+                ErrorKind::QueueFull,
+                format!(
+                    "{waiting} requests are waiting for route '{}' already",
+                    route.name
+                ),
+            )
+            .with_retry_after(wait.unwrap_or(Duration::from_secs(1)))
+        })
+    }
+
+    /// Tells whether anybody has a free permit, so that a queue of none still lets through what need not wait.
+    fn has_room(&self, class: &Class) -> bool {
+        class.waiting == 0
+            && class.candidates.iter().any(|at| {
+                let standing = &self.standings[*at as usize];
+                self.gates[*at as usize].open && standing.in_flight < standing.permits
+            })
     }
 
     /// Refuses one who would wait past the deadline by all that is known.
@@ -668,7 +709,7 @@ impl Core {
         let hurry = self
             .queue
             .oldest()
-            .is_some_and(|since| now.duration_since(since) > PRESSURE);
+            .is_some_and(|since| now.duration_since(since) >= PRESSURE);
         for at in 0..self.slots.len() {
             if hurry && self.gates[at].care {
                 self.slots[at].breaker.hurry();

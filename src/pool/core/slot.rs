@@ -167,7 +167,8 @@ impl Slot {
     /// Obeys a rate limit: the given wait, with a tenth of jitter at most; its own growing one when none is given.
     /// A later, shorter one never shortens it.
     pub(crate) fn cool(&mut self, given: Option<Duration>, jitter: f64, now: Instant) {
-        let wait = match given {
+        // Nothing at all is no time to wait: it is a second rounded down, or a header that nobody filled in.
+        let wait = match given.filter(|given| !given.is_zero()) {
             Some(given) => given.min(LONGEST_COOLING).mul_f64(1.0 + 0.1 * jitter),
             None => {
                 let own = FIRST_COOLING
@@ -184,7 +185,10 @@ impl Slot {
     pub(crate) fn hold(&mut self, kind: ErrorKind, given: Option<Duration>, now: Instant) {
         self.held = Some((
             kind,
-            now + given.unwrap_or(HOLD_FOR).max(Duration::from_secs(1)),
+            now + given
+                .filter(|given| !given.is_zero())
+                .unwrap_or(HOLD_FOR)
+                .max(Duration::from_secs(1)),
         ));
     }
 

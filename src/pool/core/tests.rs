@@ -1,6 +1,7 @@
 //! The pool's promises, in virtual time.
 
 mod change;
+mod waking;
 
 use proptest::prelude::*;
 use rand::Rng;
@@ -366,10 +367,10 @@ async fn a_model_that_only_one_serves_goes_there_and_an_unknown_one_lists_the_kn
 async fn a_route_uses_its_tiers_in_order() {
     let now = Instant::now();
     let route = RouteSettings {
-        name: "fast".into(),
         tiers: vec![vec!["i2".into()], vec!["i0".into(), "i1".into()]],
         strategy: Some("least_in_flight".to_owned()),
         hedge: false,
+        ..RouteSettings::new("fast")
     };
     let mut core = Core::new(Settings::default(), vec![route], instances(3, 1), 1, now).unwrap();
     let mut routed = want(now);
