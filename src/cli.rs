@@ -5,6 +5,8 @@
 mod answer;
 mod args;
 mod ask;
+#[cfg(all(feature = "console", feature = "gateway"))]
+mod attach;
 mod bench;
 mod check;
 mod config;
@@ -16,7 +18,10 @@ mod history;
 #[cfg(feature = "store")]
 mod keep;
 mod object;
+mod profile;
 mod question;
+#[cfg(feature = "gateway")]
+mod reach;
 mod report;
 mod run;
 #[cfg(feature = "gateway")]
@@ -25,6 +30,8 @@ mod simulate;
 mod start;
 #[cfg(feature = "store")]
 mod stats;
+#[cfg(feature = "gateway")]
+mod status;
 mod style;
 mod table;
 mod telemetry;

@@ -67,6 +67,8 @@ pub struct Context {
     pub log: Option<Arc<dyn LogSource>>,
     /// A time of the wall clock and its zone, for a screen that must not depend on the system's.
     pub clock: Option<(Timestamp, TimeZone)>,
+    /// The name under which others are told of this console's commands, when it is not the usual one.
+    pub by: Option<String>,
 }
 
 /// A role that the model plays.

@@ -316,6 +316,7 @@ impl Shared {
                 self.forget_the_gone();
                 changed
             }
+            Command::SilenceAlert { rule, time } => self.silence(rule, time)?,
             command => self.balancer.command(&command)?,
         };
         tracing::info!(by, what = changed.what, "command");
@@ -325,6 +326,28 @@ impl Shared {
             by,
         });
         Ok(changed)
+    }
+
+    /// Keeps an alert rule silent.
+    fn silence(&self, rule: String, time: Duration) -> Result<Changed, Error> {
+        const LONGEST: Duration = Duration::from_secs(366 * 24 * 3600);
+        let before = self
+            .monitor
+            .silence_alert(&rule, time.min(LONGEST), Instant::now())?;
+        let what = if time.is_zero() {
+            format!("alert rule {rule} tells again")
+        } else {
+            let time = Duration::from_secs(time.min(LONGEST).as_secs().max(1));
+            format!(
+                "alert rule {rule} is silent for {}",
+                humantime::format_duration(time)
+            )
+        };
+        let undo = Command::SilenceAlert { rule, time: before };
+        Ok(Changed {
+            what,
+            undo: Some(undo),
+        })
     }
 
     /// Asks an instance whether it is there.

@@ -72,6 +72,7 @@ pub mod limit;
 #[cfg(feature = "cli")]
 pub mod logging;
 pub mod monitor;
+pub mod notify;
 pub mod pool;
 pub mod prices;
 pub mod provider;

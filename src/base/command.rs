@@ -83,6 +83,14 @@ pub enum Command {
         /// Which one.
         instance: InstanceName,
     },
+    /// Keeps an alert rule from telling anybody for a time; its alerts still show.
+    SilenceAlert {
+        /// The rule's name.
+        rule: String,
+        /// How long, at most a year; zero ends the silence.
+        #[serde(rename = "for", with = "humantime_serde")]
+        time: Duration,
+    },
     /// Asks an instance whether it is there (its model list), now.
     Probe {
         /// Which one.

@@ -29,6 +29,11 @@ pub struct Cli {
     #[arg(long, global = true, value_name = "LANG")]
     pub lang: Option<String>,
 
+    /// Let other programs use the console's pool too, as 'llmdeck serve' does
+    #[cfg(all(feature = "console", feature = "gateway"))]
+    #[arg(long)]
+    pub serve: bool,
+
     /// Keep nothing of this run: no conversation, no row in the request log
     #[cfg(feature = "store")]
     #[arg(long, global = true)]
@@ -37,6 +42,10 @@ pub struct Cli {
     /// Let the console serve its figures to a Prometheus at this port, or IP:PORT, under /metrics
     #[arg(long, value_name = "ADDRESS", value_parser = listen_address)]
     pub metrics_listen: Option<SocketAddr>,
+
+    /// Sample where the program itself spends its time, and write a flame graph when it ends
+    #[arg(long, global = true, value_name = "FILE.svg")]
+    pub profile: Option<PathBuf>,
 
     /// What to do; the console opens without one
     #[command(subcommand)]
@@ -72,6 +81,12 @@ pub enum Command {
     /// Let other programs use the pool, in the protocols of OpenAI, Ollama, Zhipu and Anthropic
     #[cfg(feature = "gateway")]
     Serve(ServeArgs),
+    /// Open the console on a running 'llmdeck serve', here or on another machine
+    #[cfg(all(feature = "console", feature = "gateway"))]
+    Attach(AttachArgs),
+    /// Show how a running 'llmdeck serve' is; exit code 0 well, 1 degraded, 2 down, 3 not reachable
+    #[cfg(feature = "gateway")]
+    Status(StatusArgs),
     /// Compare balancing strategies on a simulated fleet, in virtual time
     Simulate(SimulateArgs),
     /// List, search, show, export, import or delete conversations that were kept
@@ -190,6 +205,38 @@ pub struct ServeArgs {
     /// Listen on this address and port instead of the configured one
     #[arg(long, value_name = "ADDRESS")]
     pub listen: Option<String>,
+
+    /// Put the socket for 'llmdeck attach' here instead of the configured place
+    #[arg(long, value_name = "PATH")]
+    pub socket: Option<PathBuf>,
+}
+
+/// How to attach.
+#[cfg(all(feature = "console", feature = "gateway"))]
+#[derive(Clone, Debug, Default, Args)]
+pub struct AttachArgs {
+    #[command(flatten)]
+    pub(super) reach: super::reach::ReachArgs,
+
+    /// Only look: commands and questions are refused, by the gateway too
+    #[arg(long)]
+    pub read_only: bool,
+}
+
+/// How to show the status.
+#[cfg(feature = "gateway")]
+#[derive(Clone, Debug, Default, Args)]
+pub struct StatusArgs {
+    #[command(flatten)]
+    pub(super) reach: super::reach::ReachArgs,
+
+    /// Print JSON
+    #[arg(long)]
+    pub json: bool,
+
+    /// Go on, with a new picture when something changes, at most one a second
+    #[arg(long)]
+    pub watch: bool,
 }
 
 /// What to do with the config file.

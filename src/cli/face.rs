@@ -1,8 +1,10 @@
 //! The console as a command: logs to a file while it owns the terminal, and what it could not say is said afterwards.
 
-use std::io::Write;
+use std::io::{self, Write};
 use std::net::SocketAddr;
 use std::sync::Arc;
+#[cfg(feature = "gateway")]
+use std::time::Duration;
 
 use super::args::DemoArgs;
 use super::embedded::background_load;
@@ -22,53 +24,158 @@ use crate::provider::Http;
 /// Questions per second in the background when nothing is configured.
 pub(super) const USUAL_RATE: f64 = 1.2;
 
-/// Opens the console; `demo` asks for the embedded pool.
+/// How long other programs' answers may go on when the console that serves them is left.
+#[cfg(feature = "gateway")]
+const FAREWELL: Duration = Duration::from_secs(2);
+
+/// Opens the console; `demo` asks for the embedded pool, `serve` for a gateway beside it.
 ///
 /// # Errors
 /// When there is no terminal to draw on, or nothing to show.
 pub(super) async fn open(
     config: Config,
     demo: Option<DemoArgs>,
-    is_private: bool,
-    metrics: Option<SocketAddr>,
+    wishes: Wishes,
     env: &Env,
     err: &mut dyn Write,
     style: Style,
 ) -> Result<(), Failure> {
-    let (log, lines, no_log) = match logging::to_file(&config.log, env.state_dir().as_deref()) {
-        Ok(guard) => {
-            let ring = guard.ring();
-            (Some(guard), ring, None)
-        }
-        // A folder that somebody chose must work; without the usual one the console works all the same.
-        Err(error) if config.log.dir.is_empty() => {
-            let ring = logging::to_memory(&config.log)?;
-            (None, ring, Some(format!("no log file is written: {error}")))
-        }
-        Err(error) => return Err(error.into()),
-    };
+    let log = Log::open(&config, env)?;
     let started = match demo {
         Some(args) => start::embedded(config, args.seed, env, &Http::from_env()?)?,
         None => start::start(config, env).await?,
     };
-    let mut afterwards = started.config.warnings.clone();
-    for warning in &afterwards {
+    let warnings = started.config.warnings.clone();
+    for warning in &warnings {
         tracing::warn!("{warning}");
     }
-    afterwards.extend(no_log);
-    let kept = kept(&started, is_private, env, &mut afterwards);
-    let ended = run(started, demo, metrics, lines, env, &kept).await;
+    let mut afterwards = warnings;
+    let lines = log.lines();
+    let kept = kept(&started, wishes.is_private, env, &mut afterwards);
+    let ended_so = run(started, demo, wishes, lines, env, &kept).await;
     afterwards.extend(leave(kept).await);
-    if let Some(dropped) = log
-        .map(|guard| guard.dropped_lines())
-        .filter(|dropped| *dropped > 0)
-    {
-        afterwards.push(format!(
-            "{dropped} lines of the log were dropped, the disk was too slow"
-        ));
+    log.close(afterwards, err, style)?;
+    ended(ended_so?)
+}
+
+/// What a console is to do beside showing the pool.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Wishes {
+    /// Whether nothing of this run is kept.
+    pub(super) is_private: bool,
+    /// Where a Prometheus finds the figures.
+    pub(super) metrics: Option<SocketAddr>,
+    /// Whether other programs may use the pool.
+    pub(super) serve: Serve,
+}
+
+/// Whether other programs may use the console's pool.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Serve {
+    No,
+    /// The config says where to listen; when that place is taken the console opens all the same.
+    Configured,
+    /// Somebody asked for it.
+    Asked,
+}
+
+/// Runs the gateway beside the console, when that is wanted.
+#[cfg(feature = "gateway")]
+fn beside(
+    deck: &Deck,
+    config: &Config,
+    serve: Serve,
+    env: &Env,
+    context: &mut Context,
+) -> Result<Option<super::serve::Serving>, Error> {
+    if serve == Serve::No {
+        return Ok(None);
     }
-    warn(&afterwards, err, style)?;
-    match ended? {
+    let begun = super::serve::Serving::begin(deck.clone(), config.gateway.clone(), None, env);
+    match begun {
+        Ok(serving) => {
+            for note in &serving.notes {
+                tracing::info!("{note}");
+            }
+            let also = format!("serving {}", serving.gateway.address());
+            context.source_note = Some(match context.source_note.take() {
+                Some(note) => format!("{note}, {also}"),
+                None => also,
+            });
+            Ok(Some(serving))
+        }
+        Err(error) if serve == Serve::Configured => {
+            tracing::warn!(%error, "no gateway beside this console");
+            context.source_hint.get_or_insert(format!(
+                "Other programs cannot use this console's pool: {}. When a gateway runs already, 'llmdeck attach' shows it.",
+                error.message()
+            ));
+            Ok(None)
+        }
+        Err(error) => Err(error),
+    }
+}
+
+/// The log of a program whose terminal is taken.
+pub(super) struct Log {
+    guard: Option<logging::Guard>,
+    /// The last lines in memory.
+    lines: Arc<Ring>,
+    /// Why there is none.
+    none: Option<String>,
+}
+
+impl Log {
+    /// Opens the log file.
+    ///
+    /// # Errors
+    /// When somebody chose its folder and it cannot be used.
+    pub(super) fn open(config: &Config, env: &Env) -> Result<Self, Error> {
+        match logging::to_file(&config.log, env.state_dir().as_deref()) {
+            Ok(guard) => Ok(Self {
+                lines: guard.ring(),
+                guard: Some(guard),
+                none: None,
+            }),
+            // A folder that somebody chose must work; without the usual one the console works all the same.
+            Err(error) if config.log.dir.is_empty() => Ok(Self {
+                guard: None,
+                lines: logging::to_memory(&config.log)?,
+                none: Some(format!("no log file is written: {error}")),
+            }),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Returns the last lines, for a screen that shows them.
+    pub(super) fn lines(&self) -> Arc<Ring> {
+        Arc::clone(&self.lines)
+    }
+
+    /// Tells what could not be told before.
+    ///
+    /// # Errors
+    /// When stderr cannot be written.
+    pub(super) fn close(
+        self,
+        mut told: Vec<String>,
+        err: &mut dyn Write,
+        style: Style,
+    ) -> io::Result<()> {
+        told.extend(self.none);
+        let dropped = self.guard.map(|guard| guard.dropped_lines());
+        if let Some(dropped) = dropped.filter(|dropped| *dropped > 0) {
+            told.push(format!(
+                "{dropped} lines of the log were dropped, the disk was too slow"
+            ));
+        }
+        warn(&told, err, style)
+    }
+}
+
+/// Says how a console's end ends the program.
+pub(super) fn ended(reason: ExitReason) -> Result<(), Failure> {
+    match reason {
         ExitReason::Quit => Ok(()),
         ExitReason::Signal(number) => Err(Failure::Told(exit_code_of_signal(number))),
         ExitReason::HungUp => Err(Failure::NobodyListens),
@@ -104,7 +211,7 @@ async fn leave((): Keeping) -> Vec<String> {
 async fn run(
     started: Started,
     demo: Option<DemoArgs>,
-    metrics: Option<SocketAddr>,
+    wishes: Wishes,
     lines: Arc<Ring>,
     env: &Env,
     _: &Keeping,
@@ -116,7 +223,12 @@ async fn run(
         telemetry,
     } = started;
     let deck = Deck::from(driver);
-    let metrics = match metrics {
+    let mut context = context(&config, demo.is_some(), env);
+    #[cfg(feature = "gateway")]
+    let serving = beside(&deck, &config, wishes.serve, env, &mut context)?;
+    #[cfg(not(feature = "gateway"))]
+    let _ = (wishes.serve, &mut context);
+    let metrics = match wishes.metrics {
         Some(address) => Some(MetricsListener::start(deck.clone(), address).await?),
         None => None,
     };
@@ -124,9 +236,13 @@ async fn run(
     let load = embedded
         .is_some()
         .then(|| background_load(deck.clone(), rate, seed));
-    let mut context = context(&config, demo.is_some(), env);
     context.log = Some(lines);
     let ended = console::start(deck, config.console, context).await;
+    #[cfg(feature = "gateway")]
+    if let Some(serving) = serving {
+        let drained = serving.into_gateway().drain(FAREWELL).await;
+        tracing::info!(cut = drained.cut, "the gateway has stopped");
+    }
     drop(load);
     drop(metrics);
     telemetry.shutdown().await;
@@ -134,7 +250,8 @@ async fn run(
     ended
 }
 
-fn context(config: &Config, is_demo: bool, env: &Env) -> Context {
+/// Tells the console where its pool comes from and who answers.
+pub(super) fn context(config: &Config, is_demo: bool, env: &Env) -> Context {
     let (note, hint) = match &config.found {
         Found::Embedded if is_demo => (Some("embedded pool"), None),
         Found::Embedded => (

@@ -13,6 +13,8 @@ pub enum Failure {
     Config(Problems),
     /// Something went wrong on the way.
     Error(Error),
+    /// Something went wrong, and the command has an exit code of its own for it.
+    Ended(u8, Error),
     /// It has been told already; only the exit code is left to say.
     Told(u8),
     /// Whoever read the output went away; nobody is left to tell.
@@ -48,7 +50,7 @@ impl Failure {
         match self {
             Self::Config(_) => ErrorKind::Config.exit_code(),
             Self::Error(error) => error.kind().exit_code(),
-            Self::Told(code) => *code,
+            Self::Told(code) | Self::Ended(code, _) => *code,
             Self::NobodyListens => 0,
             Self::Output(_) => 1,
         }
@@ -71,10 +73,12 @@ impl Failure {
                 }
                 Ok(())
             }
-            Self::Error(failed) if failed.kind() == ErrorKind::Cancelled => {
+            Self::Error(failed) | Self::Ended(_, failed)
+                if failed.kind() == ErrorKind::Cancelled =>
+            {
                 writeln!(err, "{}", style.faint("cancelled"))
             }
-            Self::Error(failed) => {
+            Self::Error(failed) | Self::Ended(_, failed) => {
                 match (failed.kind(), failed.instance()) {
                     // What was typed or configured speaks for itself.
                     (ErrorKind::Config, None) => writeln!(err, "{error} {}", failed.message())?,

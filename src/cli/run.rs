@@ -13,6 +13,7 @@ use super::bench::BenchArgs;
 use super::face;
 #[cfg(feature = "store")]
 use super::keep::{self, Keeping};
+use super::profile::Profiling;
 use super::report::{Failure, warn};
 use super::style::Style;
 use super::{ask, bench, check, config, object, question, simulate, start};
@@ -36,7 +37,7 @@ pub fn run(cli: &Cli, env: &Env) -> ExitCode {
         err: &mut err,
         style,
     };
-    let ended = job.execute();
+    let ended = job.profiled();
     match ended.and_then(|()| Ok(out.flush()?)) {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
@@ -57,6 +58,17 @@ struct Job<'j> {
 }
 
 impl Job<'_> {
+    /// Does it, sampled when that is wanted; a run that failed has its profile too.
+    fn profiled(&mut self) -> Result<(), Failure> {
+        let Some(path) = &self.cli.profile else {
+            return self.execute();
+        };
+        let profiling = Profiling::start(path)?;
+        let ended = self.execute();
+        profiling.finish(self.err, self.style)?;
+        ended
+    }
+
     fn execute(&mut self) -> Result<(), Failure> {
         let is_console = matches!(self.cli.command, None | Some(Command::Demo(_)));
         if self.cli.metrics_listen.is_some() && !is_console {
@@ -75,6 +87,10 @@ impl Job<'_> {
             Some(Command::Chat(args)) => self.chat(args),
             #[cfg(feature = "gateway")]
             Some(Command::Serve(args)) => self.serve(args),
+            #[cfg(all(feature = "console", feature = "gateway"))]
+            Some(Command::Attach(args)) => self.attach(args),
+            #[cfg(feature = "gateway")]
+            Some(Command::Status(args)) => self.status(args),
             Some(Command::Simulate(args)) => simulate::run(args, self.out, self.err),
             #[cfg(feature = "store")]
             Some(Command::History { command }) => {
@@ -102,12 +118,33 @@ impl Job<'_> {
     #[cfg(feature = "console")]
     fn console(&mut self, demo: Option<super::args::DemoArgs>) -> Result<(), Failure> {
         let config = crate::config::load(self.env, &self.cli.flags())?;
-        let is_private = self.is_private();
-        let metrics = demo
-            .and_then(|args| args.metrics_listen)
-            .or(self.cli.metrics_listen);
-        let opened = face::open(config, demo, is_private, metrics, self.env, self.err, self.style);
+        let wishes = face::Wishes {
+            is_private: self.is_private(),
+            metrics: demo
+                .and_then(|args| args.metrics_listen)
+                .or(self.cli.metrics_listen),
+            serve: self.serve_beside(&config, demo.is_some()),
+        };
+        let opened = face::open(config, demo, wishes, self.env, self.err, self.style);
         in_runtime(opened)
+    }
+
+    /// Tells whether other programs may use the console's pool: when somebody asks for it, or sets where.
+    #[cfg(all(feature = "console", feature = "gateway"))]
+    fn serve_beside(&self, config: &Config, is_demo: bool) -> face::Serve {
+        let listen = config.origins.get("gateway.listen");
+        let is_set = listen.is_some_and(|from| !matches!(from, Place::Default));
+        match (self.cli.serve, is_set && !is_demo) {
+            (true, _) => face::Serve::Asked,
+            (false, true) => face::Serve::Configured,
+            (false, false) => face::Serve::No,
+        }
+    }
+
+    #[cfg(all(feature = "console", not(feature = "gateway")))]
+    #[expect(clippy::unused_self, reason = "the same call as with a gateway")]
+    fn serve_beside(&self, _: &Config, _: bool) -> face::Serve {
+        face::Serve::No
     }
 
     #[cfg(not(feature = "console"))]
@@ -225,6 +262,34 @@ impl Job<'_> {
         let config = self.load()?;
         let done = bench::run(config, args, self.env, self.out, self.err, interrupted());
         in_runtime(done)
+    }
+
+    #[cfg(all(feature = "console", feature = "gateway"))]
+    fn attach(&mut self, args: &super::args::AttachArgs) -> Result<(), Failure> {
+        let config = crate::config::load(self.env, &self.cli.flags())?;
+        let attached = super::attach::attach(config, args, self.env, self.err, self.style);
+        in_runtime(attached)
+    }
+
+    /// A config that is wrong is no reason to show nothing.
+    #[cfg(feature = "gateway")]
+    fn status(&mut self, args: &super::args::StatusArgs) -> Result<(), Failure> {
+        let config = crate::config::load(self.env, &self.cli.flags()).ok();
+        let configured = config.and_then(|config| config.gateway.socket_place());
+        let out = io::stdout();
+        let mut output = super::status::Output {
+            out: self.out,
+            is_terminal: out.is_terminal(),
+            style: Style::of(&out, self.env),
+        };
+        let way = args.reach.way(configured, self.env);
+        in_runtime(super::status::run(
+            way,
+            args,
+            self.env,
+            &mut output,
+            interrupted(),
+        ))
     }
 
     #[cfg(feature = "gateway")]

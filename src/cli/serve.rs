@@ -1,6 +1,7 @@
-//! `llmdeck serve`: the gateway as a daemon without a screen.
+//! `llmdeck serve`: the gateway as a daemon without a screen, and the same beside a console.
 
 use std::io::Write;
+use std::path::Path;
 use std::sync::Arc;
 
 use super::args::ServeArgs;
@@ -8,10 +9,101 @@ use super::report::{Failure, warn};
 use super::run::interrupted;
 use super::start;
 use super::style::Style;
+use crate::base::Error;
 use crate::config::{Config, Env};
 use crate::deck::Deck;
 use crate::export::prometheus;
-use crate::gateway::{Gateway, Mounts};
+use crate::gateway::{Gateway, Mounts, Settings};
+use crate::remote::Admin;
+
+/// A gateway and its admin socket.
+pub(super) struct Serving {
+    pub(super) gateway: Gateway,
+    admin: Admin,
+    #[cfg(unix)]
+    listening: Option<crate::remote::Listening>,
+    /// What a person should know of it.
+    pub(super) notes: Vec<String>,
+}
+
+impl Serving {
+    /// Begins to serve a pool; `socket` is where somebody asked the admin socket to be.
+    ///
+    /// # Errors
+    /// When an address or a place that somebody chose cannot be used.
+    pub(super) fn begin(
+        deck: Deck,
+        settings: Settings,
+        socket: Option<&Path>,
+        env: &Env,
+    ) -> Result<Self, Error> {
+        let admin = Admin::new(deck.clone());
+        let mut notes = Vec::new();
+        #[cfg(unix)]
+        let listening = listen(&admin, &settings, socket, env, &mut notes)?;
+        #[cfg(not(unix))]
+        let _ = (socket, env);
+        let figures = deck.clone();
+        let mounts = Mounts {
+            admin: Some(admin.router()),
+            metrics: Some(Arc::new(move || {
+                prometheus(&figures.board(), &figures.figures())
+            })),
+        };
+        let gateway = Gateway::start(settings, deck, mounts)?;
+        notes.insert(0, format!("listening on http://{}", gateway.address()));
+        Ok(Self {
+            gateway,
+            admin,
+            #[cfg(unix)]
+            listening,
+            notes,
+        })
+    }
+
+    /// Says goodbye to the consoles and takes the socket away; the gateway is left to be drained.
+    pub(super) fn into_gateway(self) -> Gateway {
+        self.admin.close();
+        #[cfg(unix)]
+        drop(self.listening);
+        self.gateway
+    }
+}
+
+#[cfg(unix)]
+fn listen(
+    admin: &Admin,
+    settings: &Settings,
+    socket: Option<&Path>,
+    env: &Env,
+    notes: &mut Vec<String>,
+) -> Result<Option<crate::remote::Listening>, Error> {
+    let chosen = socket
+        .map(|path| env.expand(&path.to_string_lossy()))
+        .or_else(|| Some(env.expand(&settings.socket_place()?.to_string_lossy())));
+    if chosen.is_none() && settings.admin_socket == "off" {
+        return Ok(None);
+    }
+    let is_chosen = chosen.is_some();
+    let usual = || crate::remote::place::to_listen(|name| env.get(name).map(str::to_owned));
+    match admin.listen(&chosen.unwrap_or_else(usual)) {
+        Ok(listening) => {
+            let place = listening.path().display();
+            notes.push(format!("'llmdeck attach' and 'status' find it at {place}"));
+            Ok(Some(listening))
+        }
+        Err(error) if is_chosen => Err(error),
+        // The gateway works without; a place that somebody chose must work.
+        Err(error) => {
+            notes.push(format!(
+                "no console can attach: {}; {}",
+                error.message(),
+                error.hint()
+            ));
+            Ok(None)
+        }
+    }
+}
 
 /// Serves until somebody wants an end, then lets what runs end.
 ///
@@ -46,17 +138,13 @@ pub(super) async fn serve(
     keeping.follow(&deck);
     #[cfg(not(feature = "store"))]
     let _ = is_private;
-    let figures = deck.clone();
-    let mounts = Mounts {
-        metrics: Some(Arc::new(move || {
-            prometheus(&figures.board(), &figures.figures())
-        })),
-        ..Mounts::default()
-    };
-    let gateway = Gateway::start(settings, deck, mounts)?;
-    writeln!(err, "listening on http://{}", gateway.address())?;
+    let serving = Serving::begin(deck, settings, args.socket.as_deref(), env)?;
+    for note in &serving.notes {
+        writeln!(err, "{note}")?;
+    }
     interrupted().await;
     tracing::info!("draining: nothing new is taken");
+    let gateway = serving.into_gateway();
     let drained = tokio::select! {
         drained = gateway.drain(patience) => drained,
         // Whoever asks twice does not want to wait.

@@ -8,7 +8,9 @@ use super::report::Failure;
 use super::telemetry::{Telemetry, Wanted};
 use crate::base::{Error, ErrorKind};
 use crate::config::{self, Config, Env, Found, Instance};
+use crate::deck::Deck;
 use crate::driver::{self, InstanceBuilder, InstanceSpec, LlmModelDriver};
+use crate::notify::Notifier;
 use crate::provider::{self, Http, LlmModelStrategy};
 
 /// How long servers may take to list their models when none are configured.
@@ -99,7 +101,10 @@ fn drive(
     });
     let driver = LlmModelDriver::new(settings, config.routes.clone(), instances.collect())?;
     driver.build_with(builder(&config, env, http));
-    let telemetry = wanted.start(&driver, http)?;
+    let mut telemetry = wanted.start(&driver, http)?;
+    let key = config.notify_key.as_ref().map(|(key, _)| key.clone());
+    let deck = Deck::from(driver.clone());
+    telemetry.notifier = Notifier::start(&deck, &config.notify, key, http)?;
     tracing::info!(instances = config.instances.len(), from = %config.found, "started");
     Ok(Started {
         driver,

@@ -1,8 +1,10 @@
-//! Traces and metrics to a collector, when the `OTEL_` variables ask for them.
+//! What goes to others while a face runs: traces and metrics to a collector, when the `OTEL_` variables ask for
+//! them, and alerts to whom the config names.
 
 use crate::base::Error;
 use crate::config::Env;
 use crate::driver::LlmModelDriver;
+use crate::notify::Notifier;
 use crate::provider::Http;
 
 /// What the variables ask for.
@@ -12,11 +14,13 @@ pub(super) struct Wanted {
     settings: Option<crate::export::otlp::Settings>,
 }
 
-/// An exporter that runs, or none.
+/// What runs for others.
 #[derive(Default)]
 pub(super) struct Telemetry {
     #[cfg(feature = "otel")]
     exporter: Option<crate::export::otlp::Exporter>,
+    /// Tells somebody of alerts, while it is here.
+    pub(super) notifier: Option<Notifier>,
 }
 
 #[cfg(feature = "otel")]
@@ -47,7 +51,10 @@ impl Wanted {
         };
         let deck = crate::deck::Deck::from(driver.clone());
         let exporter = crate::export::otlp::Exporter::start(&deck, settings, http)?;
-        Ok(Telemetry { exporter })
+        Ok(Telemetry {
+            exporter,
+            notifier: None,
+        })
     }
 }
 

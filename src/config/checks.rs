@@ -112,6 +112,19 @@ pub(super) fn breaker(settings: &pool::BreakerSettings, path: &str, findings: &m
     }
 }
 
+/// Checks `[notify]`.
+pub(super) fn notify(settings: &crate::notify::Settings, findings: &mut Findings) {
+    if settings.command.first().is_some_and(String::is_empty) {
+        let right = "such as [\"notify-send\", \"llmdeck\"]";
+        let rule = "the program has no name";
+        findings.refuse("notify.command", "[\"\", ...]", rule, right);
+    }
+    if let Some(Err(bad)) = settings.webhook.as_deref().map(address::check) {
+        // A webhook's URL often is its own password, so it is not repeated.
+        findings.refuse("notify.webhook", "\"...\"", &bad.rule, &bad.right);
+    }
+}
+
 /// Checks `[pool.scaling]`.
 fn scaling(settings: &ScalingSettings, findings: &mut Findings) {
     if !(settings.target > 0.0 && settings.target <= 1.0) {

@@ -87,6 +87,7 @@ mod tests {
         assert_eq!(config.pool, pool::Settings::default());
         assert_eq!(config.retry, RetrySettings::default());
         assert_eq!(config.monitor, monitor::Settings::default());
+        assert_eq!(config.notify, crate::notify::Settings::default());
         #[cfg(feature = "console")]
         assert_eq!(config.console, console::Settings::default());
         #[cfg(feature = "gateway")]
@@ -102,6 +103,7 @@ mod tests {
         let mut config = load_text(&uncommented());
         // An example: there is none by default.
         assert!(config.pool.scaling.webhook.take().is_some());
+        assert!(config.notify.webhook.is_some() && config.notify_key.is_some());
         assert_eq!(config.pool, pool::Settings::default());
         assert_eq!(config.retry, RetrySettings::default());
         assert_eq!(config.monitor, monitor::Settings::default());
@@ -141,6 +143,7 @@ mod tests {
             fields_of::<monitor::alerts::Settings>(),
             fields_of::<monitor::alerts::Slow>(),
             fields_of::<monitor::alerts::Rule>(),
+            fields_of::<crate::notify::Settings>(),
             fields_of::<crate::prices::PriceSettings>(),
             #[cfg(feature = "console")]
             fields_of::<console::Settings>(),

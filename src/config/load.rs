@@ -29,7 +29,7 @@ use crate::gateway;
 use crate::prices::PriceSettings;
 #[cfg(feature = "store")]
 use crate::store;
-use crate::{logging, monitor, pool};
+use crate::{logging, monitor, notify, pool};
 
 /// What the command line says about the config.
 #[derive(Clone, Debug, Default)]
@@ -57,6 +57,10 @@ pub struct Config {
     pub retry: RetrySettings,
     /// How much is remembered of what happened.
     pub monitor: monitor::Settings,
+    /// How somebody elsewhere is told of alerts.
+    pub notify: notify::Settings,
+    /// What webhooks are signed with, and where it comes from.
+    pub notify_key: Option<(secrecy::SecretString, key::KeySource)>,
     /// Prices of one's own, by model.
     pub prices: BTreeMap<String, PriceSettings>,
     /// The routes in their order.
@@ -177,6 +181,17 @@ fn read(file: &mut Table<'_>, env: &Env, flags: &Flags, findings: &mut Findings)
         },
     );
     checks::monitor(&monitor, findings);
+    let mut notify_key = None;
+    let notify = overlay::section(
+        "notify",
+        file,
+        env,
+        findings,
+        |_: &mut notify::Settings, table, findings| {
+            notify_key = key::take(table, env, findings);
+        },
+    );
+    checks::notify(&notify, findings);
     let prices = price::read(file, findings);
     #[cfg(feature = "console")]
     let console = {
@@ -235,6 +250,8 @@ fn read(file: &mut Table<'_>, env: &Env, flags: &Flags, findings: &mut Findings)
         pool,
         retry,
         monitor,
+        notify,
+        notify_key,
         prices,
         routes,
         #[cfg(feature = "console")]

@@ -31,6 +31,11 @@ pub fn print(config: &Config) -> String {
     out.section("pool", &config.pool);
     out.section("retry", &config.retry);
     out.section("monitor", &config.monitor);
+    out.section("notify", &config.notify);
+    match &config.notify_key {
+        Some((_, source)) => out.key("notify", "key", &SECRET.into(), Some(&source.to_string())),
+        None => out.line("# key, key_env, key_file are not set"),
+    }
     if !config.prices.is_empty() {
         out.line("\n[prices]");
         for (model, price) in &config.prices {
@@ -198,6 +203,8 @@ impl Printer<'_> {
                 .config
                 .origins
                 .get(&dotted)
+                // Lists and tables are read as a whole: what is in them comes from where they do.
+                .or_else(|| self.config.origins.get(path))
                 .cloned()
                 .unwrap_or_default()
                 .to_string(),

@@ -43,6 +43,7 @@ use super::state::toast::{Toast, Tone};
 use super::words::{phrase, translate};
 use super::{Context, Persona};
 use crate::base::{Board, Changed, DeckEvent, Error, Scope};
+use crate::deck::Line;
 pub(crate) use branch::{Editing, was_cut};
 pub(crate) use chat::is_worth_retrying;
 
@@ -96,6 +97,8 @@ pub(crate) struct App {
     pub(crate) filtering: bool,
     /// The first line of the details that is shown.
     pub(crate) detail_top: usize,
+    /// How the line to the pool stands.
+    pub(crate) line: Line,
     /// The time of the last event.
     pub(crate) now: Instant,
     /// What is to be told outside the screen.
@@ -209,6 +212,7 @@ impl App {
             figures_wanted: false,
             requests_until: now,
             requests_due: None,
+            line: Line::default(),
             now,
             places: Places::default(),
             mouse: settings.mouse,
@@ -252,6 +256,7 @@ impl App {
                 let redraw = self.heard(&event);
                 (self.notices.drain(..).collect(), redraw)
             }
+            Event::Line(line) => (Vec::new(), self.line(line)),
             Event::Board(board) => (Vec::new(), self.board(board)),
             Event::Series(series, minute) => (Vec::new(), self.series(*series, *minute)),
             Event::Detail(series) => {
@@ -322,8 +327,12 @@ impl App {
             let whole_seconds = reply.elapsed(self.now).as_secs();
             reply.asked + Duration::from_secs(whole_seconds + 1)
         });
+        let lost = self.lost_since().map(|since| {
+            let whole_seconds = self.now.duration_since(since).as_secs();
+            since + Duration::from_secs(whole_seconds + 1)
+        });
         let requests = self.requests_due;
-        [toast, running, requests].into_iter().flatten().min()
+        [toast, running, lost, requests].into_iter().flatten().min()
     }
 
     /// Tells which figures the screen shows.
@@ -393,7 +402,7 @@ impl App {
 
     fn heard(&mut self, event: &DeckEvent) -> Redraw {
         match event {
-            DeckEvent::Commanded { what, by } if by != BY => {
+            DeckEvent::Commanded { what, by } if by != self.by() => {
                 self.say(phrase!("{} (by {})", translate(what), by), Tone::Note);
                 Redraw::Soon
             }
@@ -421,6 +430,28 @@ impl App {
             | DeckEvent::AttemptEnded { .. }
             | DeckEvent::StateChanged { .. }
             | DeckEvent::News => Redraw::No,
+        }
+    }
+
+    /// The name under which this console gives commands.
+    fn by(&self) -> &str {
+        self.context.by.as_deref().unwrap_or(BY)
+    }
+
+    fn line(&mut self, line: Line) -> Redraw {
+        let was_lost = self.lost_since().is_some();
+        self.line = line;
+        if was_lost && self.lost_since().is_none() {
+            self.say("the line is back", Tone::Done);
+        }
+        Redraw::Soon
+    }
+
+    /// Returns since when nothing was heard of the pool, if the line to it is lost.
+    pub(crate) fn lost_since(&self) -> Option<Instant> {
+        match &self.line {
+            Line::Up => None,
+            Line::Lost { since, .. } => Some(*since),
         }
     }
 
@@ -452,7 +483,8 @@ impl App {
             self.requests_due = None;
             self.requests_until = self.now;
         }
-        Redraw::soon_if(gone || more_requests || self.chat.running().is_some())
+        let counts = self.chat.running().is_some() || self.lost_since().is_some();
+        Redraw::soon_if(gone || more_requests || counts)
     }
 
     fn paste(&mut self, text: &str) {

@@ -9,6 +9,7 @@ use super::state::reply::ReplyId;
 use crate::base::{
     Board, Changed, Chunk, DeckEvent, Error, Failures, LogLine, Sample, Series,
 };
+use crate::deck::Line;
 
 /// Something that happened.
 #[derive(Clone, Debug)]
@@ -27,6 +28,8 @@ pub(crate) enum Event {
     StreamEnded(ReplyId),
     /// Something happened in the deck.
     Deck(DeckEvent),
+    /// The line to the pool was lost, is still lost for another reason, or is back.
+    Line(Line),
     /// A new picture of the pool.
     Board(Arc<Board>),
     /// New figures: of the pane, and of the last minute for the header.

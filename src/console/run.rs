@@ -347,7 +347,12 @@ impl Console {
         more: &mut broadcast::Receiver<DeckEvent>,
         host: &mut impl Host,
     ) -> bool {
-        self.refresh.heard(Instant::now());
+        let now = Instant::now();
+        self.refresh.heard(now);
+        if matches!(event, Ok(DeckEvent::News)) {
+            // What was asked for has come, no oftener than it was asked for.
+            self.refresh.news(now);
+        }
         let mut next = Some(event);
         for _ in 0..AT_ONCE {
             match next {
@@ -367,6 +372,10 @@ impl Console {
     fn on_time(&mut self, host: &mut impl Host) {
         let now = Instant::now();
         if self.refresh.board_is_due(now) {
+            let line = self.deck.line();
+            if line != self.app.line {
+                self.happened(Event::Line(line), host);
+            }
             let board = Event::Board(self.deck.board());
             self.happened(board, host);
             self.refresh.board_read(now, self.app.pool.counts_down());

@@ -155,6 +155,17 @@ impl Screen {
                 Pane::Log => log::draw(frame, inside, app, &look, drawn),
             }
         }
+        if app.lost_since().is_some() {
+            // What they show is old.
+            let old = look.theme.style(Role::Dim);
+            let panes = drawn.places.panes.iter();
+            let figures = panes
+                .filter(|(pane, _)| *pane != Pane::Chat)
+                .map(|(_, area)| *area);
+            for area in figures.chain(layout.strip) {
+                frame.buffer_mut().set_style(area, old);
+            }
+        }
         chrome::dividers(frame, layout, &look);
         footer::draw(frame, layout.footer, app, &look);
     }

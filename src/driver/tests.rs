@@ -517,6 +517,35 @@ async fn instances_to_avoid_are_avoided_while_another_is_there() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn an_alert_rule_is_silenced_and_speaks_again_when_that_is_taken_back() {
+    let a = Scripted::new(ProviderType::OpenAi, [answer(&["a"])]);
+    let driver = driver(vec![spec("a", 4, &a)]);
+    let silence = |rule: &str, seconds| Command::SilenceAlert {
+        rule: rule.to_owned(),
+        time: Duration::from_secs(seconds),
+    };
+    let changed = driver
+        .command(silence("success", 600), "test")
+        .await
+        .unwrap();
+    assert_eq!(changed.what, "alert rule success is silent for 10m");
+    assert_eq!(changed.undo, Some(silence("success", 0)));
+    let changed = driver.command(changed.undo.unwrap(), "test").await.unwrap();
+    assert_eq!(changed.what, "alert rule success tells again");
+    assert_eq!(changed.undo, Some(silence("success", 600)));
+    let unknown = driver
+        .command(silence("nobody", 1), "test")
+        .await
+        .unwrap_err();
+    assert_eq!(unknown.kind(), ErrorKind::Config);
+    let endless = Command::SilenceAlert {
+        rule: "success".to_owned(),
+        time: Duration::MAX,
+    };
+    driver.command(endless, "test").await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
 async fn events_and_commands_are_heard() {
     let a = Scripted::new(ProviderType::OpenAi, [answer(&["a"])]);
     let driver = driver(vec![spec("a", 4, &a)]);

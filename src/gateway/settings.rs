@@ -21,6 +21,8 @@ pub struct Settings {
     /// How long running answers may take to end after a polite stop.
     #[serde(with = "humantime_serde")]
     pub drain: Duration,
+    /// Where the socket for consoles that attach is; empty for the usual place, `off` for none.
+    pub admin_socket: String,
 }
 
 impl Default for Settings {
@@ -30,6 +32,7 @@ impl Default for Settings {
             body_limit: 32 << 20,
             read_timeout: Duration::from_secs(30),
             drain: Duration::from_secs(30),
+            admin_socket: String::new(),
         }
     }
 }
@@ -90,6 +93,12 @@ impl Settings {
     pub fn address(&self) -> Option<SocketAddr> {
         let text = self.listen.replace("localhost:", "127.0.0.1:");
         text.parse().ok()
+    }
+
+    /// Returns where the socket for consoles is, when a place of its own was set.
+    pub fn socket_place(&self) -> Option<std::path::PathBuf> {
+        let place = self.admin_socket.as_str();
+        (!place.is_empty() && place != "off").then(|| place.into())
     }
 
     /// Checks everything and tells the first fault.

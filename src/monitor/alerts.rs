@@ -20,7 +20,8 @@ use tokio::time::Instant;
 
 use super::LlmMonitor;
 use crate::base::{
-    AlertChange, AlertState, AlertView, InstanceName, InstanceState, ProviderType, Scope, Severity,
+    AlertChange, AlertState, AlertView, Error, ErrorKind, InstanceName, InstanceState,
+    ProviderType, Scope, Severity, clean_line,
 };
 pub use check::Nonsense;
 use condition::{Finding, Look};
@@ -75,13 +76,28 @@ impl Alerts {
         self.standings.set(name, state, now);
     }
 
-    /// Keeps a rule silent for a time; zero ends it.
-    pub(super) fn silence(&mut self, rule: &str, time: Duration, now: Instant) -> bool {
-        let known = self.settings.rules.iter().any(|known| known.name == rule);
-        if known {
-            self.silences.insert(rule.to_owned(), now + time);
+    /// Keeps a rule silent for a time; zero ends it. Returns how long it would have been silent.
+    pub(super) fn silence(
+        &mut self,
+        rule: &str,
+        time: Duration,
+        now: Instant,
+    ) -> Result<Duration, Error> {
+        let rules = || self.settings.rules.iter().map(|known| known.name.as_str());
+        if !rules().any(|known| known == rule) {
+            let known: Vec<&str> = rules().collect();
+            let rule = clean_line(rule);
+            let message = format!(
+                "no alert rule is called '{rule}'; there are {}",
+                known.join(", ")
+            );
+            return Err(Error::new(ErrorKind::Config, message));
         }
-        known
+        let before = match time {
+            Duration::ZERO => self.silences.remove(rule),
+            time => self.silences.insert(rule.to_owned(), now + time),
+        };
+        Ok(before.map_or(Duration::ZERO, |until| until.saturating_duration_since(now)))
     }
 
     /// Forgets instances that are no longer there.
@@ -309,9 +325,17 @@ impl LlmMonitor {
         alerts.take_changes()
     }
 
-    /// Keeps a rule from telling of itself for a time; its alerts still show. Zero ends the silence. Returns whether
-    /// there is such a rule.
-    pub fn silence_alert(&self, rule: &str, time: Duration, now: Instant) -> bool {
+    /// Keeps a rule from telling of itself for a time; its alerts still show. Zero ends the silence. Returns how long
+    /// it would still have been silent.
+    ///
+    /// # Errors
+    /// `config` when there is no such rule.
+    pub fn silence_alert(
+        &self,
+        rule: &str,
+        time: Duration,
+        now: Instant,
+    ) -> Result<Duration, Error> {
         self.alerts.lock().silence(rule, time, now)
     }
 

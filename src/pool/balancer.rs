@@ -341,6 +341,9 @@ impl Lease {
 
     /// Tells the pool of the provider's rate-limit headers.
     pub(crate) fn observe(&self, headers: &RateLimits) {
+        if *headers == RateLimits::default() {
+            return;
+        }
         self.pool
             .0
             .with(|core, now| core.observe(self.grant.lease, headers, now));

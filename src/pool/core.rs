@@ -121,6 +121,17 @@ struct Gate {
     ready_at: Option<Instant>,
 }
 
+/// What a look at a thousand instances reads of each: a byte.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Ready {
+    /// It is off or full.
+    No,
+    /// It can take any request.
+    Yes,
+    /// It has a permit; its gate and more must be asked.
+    Ask,
+}
+
 /// All requests with the same target and model, which have the same candidates.
 #[derive(Debug)]
 struct Class {
@@ -138,6 +149,29 @@ struct Balancing {
     route: Option<RouteName>,
     kind: StrategyKind,
     state: Box<dyn Strategy>,
+}
+
+/// Hashes numbers that are given out in turn: nobody outside chooses them.
+type Numbered = std::hash::BuildHasherDefault<NumberHasher>;
+
+#[derive(Default)]
+struct NumberHasher(u64);
+
+impl std::hash::Hasher for NumberHasher {
+    fn finish(&self) -> u64 {
+        self.0
+    }
+
+    fn write(&mut self, bytes: &[u8]) {
+        for byte in bytes {
+            self.write_u64(u64::from(*byte));
+        }
+    }
+
+    fn write_u64(&mut self, number: u64) {
+        // Fibonacci hashing: the map reads the upper bits too.
+        self.0 = (self.0 ^ number).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    }
 }
 
 /// An attempt that runs.
@@ -167,16 +201,22 @@ pub(crate) struct Core {
     slots: Vec<Slot>,
     standings: Vec<Standing>,
     gates: Vec<Gate>,
+    ready: Vec<Ready>,
+    /// How many of `ready` must be asked.
+    asking: usize,
     classes: Vec<Class>,
     class_of: HashMap<(Target, Option<String>), usize>,
     balancing: Vec<Balancing>,
     queue: Queue<Pending>,
-    leases: HashMap<u64, LeaseState>,
+    leases: HashMap<u64, LeaseState, Numbered>,
+    /// No hold ends before this.
+    holds_end: Option<Instant>,
     next_lease: u64,
     warm: HashMap<String, u32>,
     scaler: Scaler,
     fleet: Fleet,
     fleet_at: Option<Instant>,
+    scores_at: Option<Instant>,
     /// Mean time a permit is held, in seconds, and how many ends it stands on.
     hold: f64,
     ends: u64,
@@ -217,11 +257,15 @@ impl Core {
             slots: Vec::with_capacity(instances.len()),
             standings: Vec::with_capacity(instances.len()),
             gates: Vec::with_capacity(instances.len()),
+            ready: Vec::with_capacity(instances.len()),
+            asking: 0,
+            holds_end: None,
+            scores_at: None,
             classes: Vec::new(),
             class_of: HashMap::new(),
             balancing,
             queue: Queue::default(),
-            leases: HashMap::new(),
+            leases: HashMap::default(),
             next_lease: 0,
             warm: HashMap::new(),
             scaler: Scaler::new(settings.scaling.clone()),
@@ -262,6 +306,8 @@ impl Core {
         self.slots.push(slot);
         let at = self.slots.len() - 1;
         self.standings.push(self.standing_of(at, now));
+        self.ready.push(Ready::No);
+        self.note_ready(at);
         self.classes.clear();
         self.class_of.clear();
         self.known_states.push(self.state_of(at, now));
@@ -334,6 +380,21 @@ impl Core {
         })
     }
 
+    /// Sums up an instance's gate and permits.
+    fn note_ready(&mut self, at: usize) {
+        let (gate, standing) = (&self.gates[at], &self.standings[at]);
+        let ready = if !gate.open || standing.in_flight >= standing.permits {
+            Ready::No
+        } else if gate.care || gate.ready_at.is_some() {
+            Ready::Ask
+        } else {
+            Ready::Yes
+        };
+        let before = std::mem::replace(&mut self.ready[at], ready);
+        self.asking += usize::from(ready == Ready::Ask);
+        self.asking -= usize::from(before == Ready::Ask);
+    }
+
     /// Recomputes the cheap part of an instance's readiness after anything about it changed.
     fn refresh(&mut self, at: usize, now: Instant) {
         let slot = &self.slots[at];
@@ -343,6 +404,7 @@ impl Core {
             care: slot.needs_care() || slot.is_starting(now),
             ready_at: slot.ready_at().filter(|ready_at| *ready_at > now),
         };
+        self.note_ready(at);
         let state = self.state_of(at, now);
         if std::mem::discriminant(&state) != std::mem::discriminant(&self.known_states[at]) {
             self.events.push(DeckEvent::StateChanged {

@@ -85,6 +85,14 @@ impl<T> Queue<T> {
         place
     }
 
+    /// Serves one that finds the queue empty: it gets the tag that it would have had, and leaves no trace.
+    pub(crate) fn pass_through(&mut self, again: Option<u64>) -> u64 {
+        let tag = again.unwrap_or(self.served + 1);
+        self.served = self.served.max(tag);
+        self.next_id += 1;
+        tag
+    }
+
     /// Takes a waiter out because it is served. Gives its tag, to be kept if it comes back.
     pub(crate) fn serve(&mut self, place: Place) -> Option<(Waiter<T>, u64)> {
         let waiter = self.remove(place)?;

@@ -19,6 +19,9 @@ use rand::rngs::SmallRng;
 
 use crate::base::{Error, ErrorKind};
 
+/// Among more than this, equals are told apart by one throw of the dice.
+const MOST_DICE: usize = 64;
+
 /// What a strategy may know of an instance. Kept small: a choice among 1,000 reads all of them.
 #[derive(Clone, Debug, Default)]
 pub struct Standing {
@@ -62,6 +65,9 @@ impl Field<'_> {
     /// Returns the eligible position with the least cost; among equals one by chance.
     pub fn least(&self, rng: &mut SmallRng, mut cost: impl FnMut(&Standing) -> f32) -> u32 {
         use rand::Rng;
+        if self.eligible.len() > MOST_DICE {
+            return self.least_of_many(rng, cost);
+        }
         let mut best = self.eligible[0];
         let mut least = f32::INFINITY;
         let mut equals = 0u32;
@@ -77,6 +83,25 @@ impl Field<'_> {
             }
         }
         best
+    }
+
+    /// The same with one throw for all equals instead of one for each.
+    fn least_of_many(&self, rng: &mut SmallRng, mut cost: impl FnMut(&Standing) -> f32) -> u32 {
+        use rand::Rng;
+        let mut cost = |at: &u32| cost(&self.standings[*at as usize]);
+        let mut least = f32::INFINITY;
+        let mut equals = 0usize;
+        for at in self.eligible {
+            let this = cost(at);
+            if this < least {
+                (least, equals) = (this, 1);
+            } else {
+                equals += usize::from(this == least);
+            }
+        }
+        let chosen = rng.random_range(0..equals.max(1));
+        let among = self.eligible.iter().filter(|at| cost(at) == least);
+        among.copied().nth(chosen).unwrap_or(self.eligible[0])
     }
 }
 
@@ -163,6 +188,11 @@ impl StrategyKind {
             Self::Sticky => "the instance that knows this conversation, unless it is busy",
             Self::Auto => "least expected time, learned from what instances really do",
         }
+    }
+
+    /// Tells whether it chooses by expected times or budgets, which cost something to keep up to date.
+    pub(crate) const fn reads_scores(self) -> bool {
+        matches!(self, Self::Auto | Self::Sticky | Self::MostBudget)
     }
 
     /// Makes a fresh strategy.

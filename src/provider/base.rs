@@ -27,6 +27,8 @@ use crate::wire;
 /// How much of an error's body is read, and for how long.
 const LONGEST_REFUSAL: usize = 64 << 10;
 const REFUSAL_PATIENCE: Duration = Duration::from_secs(5);
+/// Headers that a chat is sent with, those that reqwest adds included; more are possible.
+const MOST_HEADERS: usize = 12;
 /// How much of a small answer (a list of models) is read, and for how long beyond connecting.
 const LONGEST_SMALL_ANSWER: usize = 16 << 20;
 const SMALL_ANSWER_PATIENCE: Duration = Duration::from_secs(10);
@@ -211,23 +213,27 @@ impl Upstream {
         streaming: bool,
         traceparent: Option<HeaderValue>,
     ) -> Result<Response, Error> {
-        let mut request = Request::new(Method::POST, self.chat_url.clone());
-        let headers = request.headers_mut();
-        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
         let accept = match (streaming, self.provider_type) {
             (false, _) => "application/json",
             (true, ProviderType::Ollama) => "application/x-ndjson",
             (true, ProviderType::OpenAi | ProviderType::ZhipuAi) => "text/event-stream",
         };
-        headers.insert(ACCEPT, HeaderValue::from_static(accept));
-        if streaming {
-            // Proxies that compress also hold back; what comes compressed all the same is unpacked.
-            headers.insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
-        }
-        headers.extend(traceparent.map(|value| (TRACEPARENT, value)));
-        headers.extend(self.credentials.headers()?);
-        *request.body_mut() = Some(body.into());
-        self.execute(request).await
+        self.execute(|| {
+            let mut request = Request::new(Method::POST, self.chat_url.clone());
+            let headers = request.headers_mut();
+            headers.reserve(MOST_HEADERS);
+            headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+            headers.insert(ACCEPT, HeaderValue::from_static(accept));
+            if streaming {
+                // Proxies that compress also hold back; what comes compressed all the same is unpacked.
+                headers.insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
+            }
+            headers.extend(traceparent.clone().map(|value| (TRACEPARENT, value)));
+            headers.extend(self.credentials.headers()?);
+            *request.body_mut() = Some(body.clone().into());
+            Ok(request)
+        })
+        .await
     }
 
     async fn get(&self, path: &str) -> Result<SmallAnswer, Error> {
@@ -248,10 +254,13 @@ impl Upstream {
     }
 
     async fn get_patiently(&self, path: &str) -> Result<SmallAnswer, Error> {
-        let mut request = Request::new(Method::GET, self.address.join(path));
-        let headers = request.headers_mut();
-        headers.insert(ACCEPT, HeaderValue::from_static("application/json"));
-        headers.extend(self.credentials.headers()?);
+        let request = || {
+            let mut request = Request::new(Method::GET, self.address.join(path));
+            let headers = request.headers_mut();
+            headers.insert(ACCEPT, HeaderValue::from_static("application/json"));
+            headers.extend(self.credentials.headers()?);
+            Ok(request)
+        };
         let mut response = self.accept(self.execute(request).await?).await?;
         let is_page = content_type(response.headers()).is_some_and(|is| is.contains("text/html"));
         let mut body = Vec::new();
@@ -273,15 +282,17 @@ impl Upstream {
     }
 
     /// Sends a request; once more, silently, if it met a kept connection that the server was just closing.
-    async fn execute(&self, request: Request) -> Result<Response, Error> {
-        let again = request.try_clone();
-        let (outcome, opened) = watch(self.client.execute(request)).await;
-        let outcome = match (outcome, again) {
-            (Err(error), Some(again)) if !opened && closed_unanswered(&error) => {
+    async fn execute(
+        &self,
+        request: impl Fn() -> Result<Request, Error>,
+    ) -> Result<Response, Error> {
+        let (outcome, opened) = watch(self.client.execute(request()?)).await;
+        let outcome = match outcome {
+            Err(error) if !opened && closed_unanswered(&error) => {
                 tracing::debug!(instance = %self.name, "a kept connection was closed; asking on a new one");
-                self.client.execute(again).await
+                self.client.execute(request()?).await
             }
-            (outcome, _) => outcome,
+            outcome => outcome,
         };
         outcome.map_err(|error| explain(error, Stage::Sending, &self.place))
     }

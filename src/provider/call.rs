@@ -15,7 +15,7 @@ use super::base::{Upstream, content_type, header};
 use super::fault::{Stage, explain};
 use crate::base::trace::Trace;
 use crate::base::{
-    ChatRequest, ChatStream, Chunk, Error, ErrorKind, ResponseHead, clean_line, shorten,
+    ChatRequest, ChatStream, Chunk, Error, ErrorKind, RateLimits, ResponseHead, clean_line, shorten,
 };
 use crate::wire::{self, Decode};
 
@@ -104,13 +104,21 @@ impl Call {
         };
         let response = upstream.accept(response).await?;
         let headers = response.headers();
+        // Each look at a header by its name costs more than a look at all names, and most have none of these.
+        let has = |part: &str| headers.keys().any(|name| name.as_str().contains(part));
+        let rate_limits = if has("x-ratelimit-") {
+            wire::rate_limits(&|name| header(headers, name))
+        } else {
+            RateLimits::default()
+        };
         let head = ResponseHead {
             upstream_request_id: REQUEST_ID_HEADERS
                 .into_iter()
+                .filter(|name| has(name))
                 .find_map(|name| header(headers, name))
                 .map(|id| shorten(&clean_line(&id), 100)),
             after: patience.start.elapsed(),
-            rate_limits: wire::rate_limits(&|name| header(headers, name)),
+            rate_limits,
         };
         tracing::debug!(
             instance = %upstream.name,

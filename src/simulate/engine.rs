@@ -106,10 +106,11 @@ pub(super) struct Task {
 /// Runs it.
 pub(super) fn run(scenario: &Scenario, task: Task) -> Result<Figures, Error> {
     let fleet = spread(scenario);
-    let capacities: Vec<f64> = fleet
-        .iter()
-        .map(|(_, family)| machine::capacity(&scenario.fleet[*family], &scenario.work))
+    // Once for each kind: the means behind it are sums of thousands of terms.
+    let of_family: Vec<f64> = (scenario.fleet.iter())
+        .map(|machinery| machine::capacity(machinery, &scenario.work))
         .collect();
+    let capacities: Vec<f64> = fleet.iter().map(|(_, family)| of_family[*family]).collect();
     let capacity: f64 = capacities.iter().sum();
     let rate = task.load * capacity;
     let duration = match task.requests {

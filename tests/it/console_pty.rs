@@ -19,14 +19,14 @@ const SIZE: PtySize = PtySize {
 const PATIENCE: Duration = Duration::from_secs(30);
 
 /// The program, its terminal, and all that it has written.
-struct Console {
+pub(crate) struct Console {
     pair: PtyPair,
     child: Box<dyn Child + Send + Sync>,
     keyboard: Box<dyn Write + Send>,
     written: Arc<Mutex<Vec<u8>>>,
     /// The line discipline before the program took the terminal.
     before: String,
-    _home: tempfile::TempDir,
+    _home: Option<tempfile::TempDir>,
 }
 
 fn line_discipline(pair: &PtyPair) -> String {
@@ -36,14 +36,28 @@ fn line_discipline(pair: &PtyPair) -> String {
 impl Console {
     fn start(arguments: &[&str]) -> Self {
         let home = tempfile::tempdir().unwrap();
+        let mut console = Self::start_in(home.path(), arguments, &[]);
+        console._home = Some(home);
+        console
+    }
+
+    /// Starts it in a home that others use too, with more in its environment.
+    pub(crate) fn start_in(
+        home: &std::path::Path,
+        arguments: &[&str],
+        variables: &[(&str, &str)],
+    ) -> Self {
         let pair = native_pty_system().openpty(SIZE).unwrap();
         let mut command = CommandBuilder::new(env!("CARGO_BIN_EXE_llmdeck"));
         command.args(arguments);
         command.env_clear();
         command.env("TERM", "xterm-256color");
         command.env("COLORTERM", "truecolor");
-        command.env("HOME", home.path());
-        command.cwd(home.path());
+        command.env("HOME", home);
+        for (name, value) in variables {
+            command.env(name, value);
+        }
+        command.cwd(home);
         let before = line_discipline(&pair);
         let child = pair.slave.spawn_command(command).unwrap();
         let mut output = pair.master.try_clone_reader().unwrap();
@@ -62,12 +76,12 @@ impl Console {
             keyboard,
             written,
             before,
-            _home: home,
+            _home: None,
         }
     }
 
     /// Presses keys, as bytes of a terminal.
-    fn press(&mut self, keys: &str) {
+    pub(crate) fn press(&mut self, keys: &str) {
         self.keyboard.write_all(keys.as_bytes()).unwrap();
         self.keyboard.flush().unwrap();
     }
@@ -78,12 +92,12 @@ impl Console {
         terminal
     }
 
-    fn screen(&self) -> String {
+    pub(crate) fn screen(&self) -> String {
         self.terminal().screen().contents()
     }
 
     /// Waits until something is on the screen.
-    fn until(&self, what: &str, is_so: impl Fn(&str) -> bool) {
+    pub(crate) fn until(&self, what: &str, is_so: impl Fn(&str) -> bool) {
         let begun = Instant::now();
         loop {
             let screen = self.screen();
@@ -95,11 +109,11 @@ impl Console {
         }
     }
 
-    fn until_shown(&self, text: &str) {
+    pub(crate) fn until_shown(&self, text: &str) {
         self.until(text, |screen| screen.contains(text));
     }
 
-    fn ended(&mut self) -> ExitStatus {
+    pub(crate) fn ended(&mut self) -> ExitStatus {
         let begun = Instant::now();
         loop {
             if let Some(status) = self.child.try_wait().unwrap() {

@@ -21,6 +21,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("store", &["base"]),
     ("remote", &["base", "deck", "provider"]),
     ("export", &["base", "deck", "provider"]),
+    ("notify", &["base", "deck", "provider"]),
     ("sim", &["base", "wire"]),
     // Of the pool it uses the names of the strategies.
     ("console", &["base", "deck", "pool"]),
@@ -29,8 +30,8 @@ const MAY_USE: &[(&str, &[&str])] = &[
     (
         "config",
         &[
-            "base", "limit", "monitor", "pool", "provider", "driver", "console", "gateway",
-            "logging", "prices", "store", "wire",
+            "base", "limit", "monitor", "notify", "pool", "provider", "driver", "console",
+            "gateway", "logging", "prices", "store", "wire",
         ],
     ),
     ("bench", &["base"]),
@@ -39,8 +40,8 @@ const MAY_USE: &[(&str, &[&str])] = &[
         "cli",
         &[
             "base", "bench", "config", "console", "deck", "driver", "export", "gateway", "limit",
-            "logging", "monitor", "pool", "prices", "provider", "remote", "sim", "simulate",
-            "store", "wire",
+            "logging", "monitor", "notify", "pool", "prices", "provider", "remote", "sim",
+            "simulate", "store", "wire",
         ],
     ),
 ];

@@ -5,6 +5,8 @@
     reason = "in a test a failure is a panic; clippy knows the test functions, not their helpers"
 )]
 
+#[cfg(unix)]
+mod attach;
 mod cli;
 mod config;
 mod console_pty;

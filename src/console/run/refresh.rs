@@ -42,6 +42,11 @@ impl Refresh {
         );
     }
 
+    /// Something new is there to be read.
+    pub(crate) fn news(&mut self, now: Instant) {
+        (self.board_at, self.figures_at) = (Some(now), Some(now));
+    }
+
     /// Other figures are wanted.
     pub(crate) fn figures_now(&mut self, now: Instant) {
         self.figures_at = Some(now);

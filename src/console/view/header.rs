@@ -62,6 +62,11 @@ fn width(parts: &[Part]) -> usize {
 
 /// What has to be said in words, at the right.
 fn notice(app: &App, width: u16, look: &Look<'_>) -> Vec<Span<'static>> {
+    if let Some(since) = app.lost_since() {
+        let ago = app.now.duration_since(since).as_secs();
+        let lost = phrase!(" lost {} s ago, trying again ", ago);
+        return vec![look.span(lost, Role::Alert)];
+    }
     if let Some(frozen) = app.frozen {
         let hour = app.clock.hour(frozen.moment);
         let said = if frozen.moment < frozen.since {

@@ -345,6 +345,7 @@ pub(super) const PHRASES: &[(&str, &str)] = &[
     ("{} is the last instance that takes requests. Without it nothing is answered.", "{} 是最后一个接收请求的实例。没有它就无人应答。"),
     ("These {} are the last instances that take requests. Without them nothing is answered.", "这 {} 个是最后接收请求的实例。没有它们就无人应答。"),
     ("{} (by {})", "{}（{}）"),
+    (" lost {} s ago, trying again ", " {} 秒前断线，正在重试 "),
     ("over: {}", "已解除：{}"),
     ("alert: {}", "告警：{}"),
     ("at most {} can be compared", "最多可比较 {} 个"),

@@ -235,16 +235,15 @@ async fn a_wait_that_is_long_only_for_a_moment_stays_pending() {
 #[tokio::test(start_paused = true)]
 async fn a_silenced_rule_shows_but_does_not_tell() {
     let mut story = Story::new(vec![in_row(2)]);
-    assert!(
-        !story
-            .monitor
-            .silence_alert("nobody", Duration::from_secs(1), story.now)
-    );
-    assert!(
-        story
-            .monitor
-            .silence_alert("row", Duration::from_secs(300), story.now)
-    );
+    let silence = |rule: &str, seconds| {
+        let time = Duration::from_secs(seconds);
+        story.monitor.silence_alert(rule, time, story.now)
+    };
+    let unknown = silence("nobody", 1).unwrap_err();
+    assert!(unknown.message().contains("there are row"), "{unknown}");
+    assert_eq!(silence("row", 100).unwrap(), Duration::ZERO);
+    assert_eq!(silence("row", 0).unwrap(), Duration::from_secs(100));
+    assert_eq!(silence("row", 300).unwrap(), Duration::ZERO);
     story.fail(2);
     assert_eq!(story.look(), [(AlertState::Firing, false)]);
     let alert = story.monitor.alerts(story.now).remove(0);

@@ -310,6 +310,10 @@ impl Core {
         pick(&mut self.slots, &order);
         pick(&mut self.standings, &order);
         pick(&mut self.gates, &order);
+        pick(&mut self.ready, &order);
+        self.asking = (self.ready.iter())
+            .filter(|ready| **ready == super::Ready::Ask)
+            .count();
         pick(&mut self.known_states, &order);
         for lease in self.leases.values_mut() {
             // What has a running request is never dropped.

@@ -9,12 +9,14 @@ use crate::base::{Error, ErrorKind, InstanceName, Target};
 use super::super::estimate::Fleet;
 use super::super::queue::{Place, Waiter};
 use super::super::strategy::Field;
-use super::{Admission, Class, Core, Grant, LeaseState, Pending, Want};
+use super::{Admission, Class, Core, Grant, LeaseState, Pending, Ready, Want};
 
 /// A waiter is passed over at most so often; then what it can use is kept for it.
 const MOST_BYPASSES: u32 = 16;
 /// Expected times are computed anew this often.
 const SCORES_EVERY: Duration = Duration::from_millis(100);
+/// And this often while no strategy reads them.
+const UNREAD_SCORES_EVERY: Duration = Duration::from_secs(1);
 /// When somebody has waited so long, open breakers are tried again sooner.
 const PRESSURE: Duration = Duration::from_secs(1);
 /// The mean hold time means something from this many ends on.
@@ -41,6 +43,10 @@ impl Core {
             self.refused += 1;
             return Admission::Refused(error);
         }
+        let want = match self.pass_through(want, class, now) {
+            Ok(grant) => return Admission::Granted(grant),
+            Err(want) => want,
+        };
         let place = self.enqueue(want, class, now);
         self.dispatch(now);
         let granted = self
@@ -59,6 +65,24 @@ impl Core {
             return Admission::Refused(error);
         }
         Admission::Waiting(place)
+    }
+
+    /// Serves a request that meets nobody in the queue and finds a permit: as one that waits for no time.
+    fn pass_through(&mut self, want: Want, class: usize, now: Instant) -> Result<Grant, Want> {
+        if !self.queue.is_empty() || want.deadline <= now {
+            return Err(want);
+        }
+        self.take_scores(now);
+        let mut eligible = std::mem::take(&mut self.scratch.eligible);
+        self.collect(&want, class, &[], now, &mut eligible);
+        let served = if eligible.is_empty() {
+            Err(want)
+        } else {
+            let tag = self.queue.pass_through(want.tag);
+            Ok(self.grant(want, class, &eligible, now, tag, now))
+        };
+        self.scratch.eligible = eligible;
+        served
     }
 
     /// Asks for a permit that is free now, with nobody waiting; never waits itself.
@@ -98,12 +122,19 @@ impl Core {
         let mut wake = self.queue.first_deadline()?;
         let mut after = None;
         let mut may_hurry = false;
+        // Waiters of one class see the same moments, unless the cost of each matters.
+        let mut seen: Option<usize> = None;
         for _ in 0..FEW {
             let Some((place, waiter)) = self.queue.behind(after) else {
                 break;
             };
             after = Some(place);
-            for &at in &self.classes[waiter.what.class].candidates {
+            let class = waiter.what.class;
+            if seen == Some(class) {
+                continue;
+            }
+            seen = (!self.cost_matters(class)).then_some(class);
+            for &at in &self.classes[class].candidates {
                 let slot = &self.slots[at as usize];
                 let standing = &self.standings[at as usize];
                 may_hurry |= slot.breaker.may_hurry();
@@ -140,8 +171,8 @@ impl Core {
         let mut scratch = std::mem::take(&mut self.scratch);
         scratch.blocked.clear();
         scratch.blocked.resize(self.classes.len(), false);
+        // As long as nothing is kept for anybody, there is nothing to look up.
         scratch.reserved.clear();
-        scratch.reserved.resize(self.slots.len(), false);
         scratch.passed.clear();
         let mut open_classes = self
             .classes
@@ -175,6 +206,7 @@ impl Core {
                     open_classes -= 1;
                 } else {
                     if waiter.bypassed >= MOST_BYPASSES {
+                        scratch.reserved.resize(self.slots.len(), false);
                         for &at in &self.classes[class].candidates {
                             if !waiter
                                 .what
@@ -190,7 +222,9 @@ impl Core {
                 }
                 continue;
             }
-            let grant = self.bind(place, class, &scratch.eligible, now);
+            let Some(grant) = self.bind(place, class, &scratch.eligible, now) else {
+                continue;
+            };
             for passed in scratch.passed.drain(..) {
                 if let Some(waiter) = self.queue.get_mut(passed) {
                     waiter.bypassed += 1;
@@ -218,13 +252,29 @@ impl Core {
     }
 
     /// Gives a permit to the one at this place.
-    fn bind(&mut self, place: Place, class: usize, eligible: &[u32], now: Instant) -> Grant {
-        let (pending, since, tag) = match self.queue.serve(place) {
-            Some((waiter, tag)) => (Some(waiter.what.want), waiter.since, tag),
-            None => (None, now, 0),
-        };
+    fn bind(
+        &mut self,
+        place: Place,
+        class: usize,
+        eligible: &[u32],
+        now: Instant,
+    ) -> Option<Grant> {
+        let (waiter, tag) = self.queue.serve(place)?;
         self.classes[class].waiting -= 1;
-        let conversation = pending.as_ref().and_then(|want| want.conversation.clone());
+        Some(self.grant(waiter.what.want, class, eligible, waiter.since, tag, now))
+    }
+
+    /// Gives a permit to a request that came at `since`.
+    fn grant(
+        &mut self,
+        mut want: Want,
+        class: usize,
+        eligible: &[u32],
+        since: Instant,
+        tag: u64,
+        now: Instant,
+    ) -> Grant {
+        let conversation = want.conversation.take();
         let warm = conversation
             .as_ref()
             .and_then(|conversation| self.warm.get(conversation).copied());
@@ -232,7 +282,7 @@ impl Core {
             standings: &self.standings,
             eligible,
             warm,
-            request: pending.as_ref().map_or(0, |want| want.request),
+            request: want.request,
         };
         let at = self.balancing[self.classes[class].strategy]
             .state
@@ -241,12 +291,9 @@ impl Core {
             self.remember_warm(conversation, at);
         }
         let slot = &mut self.slots[at as usize];
-        let cost = pending
-            .as_ref()
-            .map(|want| slot.cost(want))
-            .unwrap_or_default();
-        let model = pending
-            .and_then(|want| want.model)
+        let cost = slot.cost(&want);
+        let model = want
+            .model
             .or_else(|| slot.settings.models.first().cloned())
             .unwrap_or_default();
         let lease = self.next_lease;
@@ -290,14 +337,33 @@ impl Core {
     ) {
         out.clear();
         let class = &self.classes[class];
+        let is_plain = want.tried.is_empty() && reserved.is_empty();
+        if is_plain && self.asking == 0 {
+            // Without a branch for each: who is free among a thousand is hard to foretell.
+            out.resize(class.candidates.len(), 0);
+            let mut found = 0;
+            for &at in &class.candidates {
+                out[found] = at;
+                found += usize::from(self.ready[at as usize] == Ready::Yes);
+            }
+            out.truncate(found);
+            keep_first_tier(class, out);
+            return;
+        }
         let mut panicked = None;
         for &at in &class.candidates {
             let index = at as usize;
-            let (gate, standing) = (&self.gates[index], &self.standings[index]);
-            if !gate.open
-                || standing.in_flight >= standing.permits
-                || gate.ready_at.is_some_and(|ready_at| ready_at > now)
-                || reserved[index]
+            match self.ready[index] {
+                Ready::No => continue,
+                Ready::Yes if is_plain => {
+                    out.push(at);
+                    continue;
+                }
+                Ready::Yes | Ready::Ask => {}
+            }
+            let gate = &self.gates[index];
+            if gate.ready_at.is_some_and(|ready_at| ready_at > now)
+                || reserved.get(index).is_some_and(|reserved| *reserved)
             {
                 continue;
             }
@@ -312,17 +378,7 @@ impl Core {
             }
             out.push(at);
         }
-        if let Some(tiers) = &class.tiers {
-            let tier = |at: &u32| {
-                class
-                    .candidates
-                    .binary_search(at)
-                    .map_or(u32::MAX, |index| tiers[index])
-            };
-            if let Some(first) = out.iter().map(tier).min() {
-                out.retain(|at| tier(at) == first);
-            }
-        }
+        keep_first_tier(class, out);
     }
 
     fn admits(&self, at: usize, want: &Want, now: Instant) -> bool {
@@ -497,19 +553,22 @@ impl Core {
     /// Says so at once when nothing can come of waiting: all off or held, the queue full, or free only too late.
     fn hopeless(&self, class: usize, want: &Want, now: Instant) -> Option<Error> {
         let class = &self.classes[class];
-        let earliest = class
-            .candidates
-            .iter()
-            .filter_map(|at| {
-                let slot = &self.slots[*at as usize];
-                let model = want.model.as_ref().or(slot.settings.models.first());
-                let lacks = model.is_some_and(|model| slot.lacks(model, now));
-                slot.earliest(slot.cost(want), now).filter(|_| !lacks)
-            })
-            .min();
         if let Some(error) = self.route_is_full(class) {
             return Some(error);
         }
+        let full = self.queue.len() >= self.settings.queue_limit;
+        let when = |at: &u32| {
+            let slot = &self.slots[*at as usize];
+            let model = want.model.as_ref().or(slot.settings.models.first());
+            let lacks = model.is_some_and(|model| slot.lacks(model, now));
+            slot.earliest(slot.cost(want), now).filter(|_| !lacks)
+        };
+        // Whoever can take it in time is enough, and mostly that is the first.
+        let in_time = |at: &u32| when(at).is_some_and(|when| when <= want.deadline);
+        if !full && class.candidates.iter().any(in_time) {
+            return None;
+        }
+        let earliest = class.candidates.iter().filter_map(when).min();
         // In a panic an open breaker does not make one wait.
         let panicked = || !self.least_bad(class, now).is_empty();
         match earliest {
@@ -533,7 +592,7 @@ impl Core {
                 };
                 Some(error.with_retry_after(wait))
             }
-            Some(_) if self.queue.len() >= self.settings.queue_limit => {
+            Some(_) if full => {
                 let wait = self.expected_wait(class).unwrap_or(Duration::from_secs(1));
                 Some(
                     Error::new(
@@ -662,11 +721,16 @@ impl Core {
     }
 
     fn end_holds(&mut self, now: Instant) {
+        if self.holds_end.is_none_or(|end| end > now) {
+            return;
+        }
         for at in 0..self.slots.len() {
             if self.slots[at].held.is_some() && self.slots[at].end_hold(now) {
                 self.refresh(at, now);
             }
         }
+        let held = self.slots.iter().filter_map(|slot| slot.held);
+        self.holds_end = held.map(|(_, until)| until).min();
     }
 
     fn remember_warm(&mut self, conversation: String, at: u32) {
@@ -691,9 +755,44 @@ impl Core {
             return;
         }
         self.fleet_at = Some(now);
+        // Where nobody chooses by them they are for the board alone.
+        let are_read = self
+            .balancing
+            .iter()
+            .any(|balancing| balancing.kind.reads_scores());
+        let rescores = are_read
+            || (self.scores_at).is_none_or(|at| now.duration_since(at) >= UNREAD_SCORES_EVERY);
+        if rescores {
+            self.scores_at = Some(now);
+            self.take_medians();
+        }
+        let hurry = self
+            .queue
+            .oldest()
+            .is_some_and(|since| now.duration_since(since) >= PRESSURE);
+        for at in 0..self.slots.len() {
+            let care = self.gates[at].care;
+            if hurry && care {
+                self.slots[at].breaker.hurry();
+            }
+            if rescores {
+                self.slots[at].estimate.take_live_pace(now);
+                self.rescore(at, now);
+            }
+            if care {
+                self.refresh(at, now);
+            }
+        }
+    }
+
+    /// Takes what is usual among the instances.
+    fn take_medians(&mut self) {
         let median = |mut values: Vec<f64>, otherwise: f64| {
-            values.sort_by(f64::total_cmp);
-            values.get(values.len() / 2).copied().unwrap_or(otherwise)
+            if values.is_empty() {
+                return otherwise;
+            }
+            let middle = values.len() / 2;
+            *values.select_nth_unstable_by(middle, f64::total_cmp).1
         };
         let learned =
             |what: fn(&super::Slot) -> Option<f64>| self.slots.iter().filter_map(what).collect();
@@ -706,20 +805,6 @@ impl Core {
             learned(|slot| slot.estimate.learned_pace()),
             default.seconds_per_token,
         );
-        let hurry = self
-            .queue
-            .oldest()
-            .is_some_and(|since| now.duration_since(since) >= PRESSURE);
-        for at in 0..self.slots.len() {
-            if hurry && self.gates[at].care {
-                self.slots[at].breaker.hurry();
-            }
-            self.slots[at].estimate.take_live_pace(now);
-            self.rescore(at, now);
-            if self.gates[at].care {
-                self.refresh(at, now);
-            }
-        }
     }
 
     pub(super) fn rescore(&mut self, at: usize, now: Instant) {
@@ -735,7 +820,27 @@ impl Core {
         let oldest = slot.unanswered.front().map(|(_, since)| *since);
         let standing = &mut self.standings[at];
         standing.expected = slot.estimate.score(oldest, &self.fleet, now) as f32;
-        standing.budget_left = slot.limiter.share_left(now) as f32;
+        // Whatever has budgets needs care; the others' limiters stay unread.
+        standing.budget_left = match self.gates[at].care {
+            true => slot.limiter.share_left(now) as f32,
+            false => 1.0,
+        };
+    }
+}
+
+/// Leaves only those of the first tier in which there is anybody.
+fn keep_first_tier(class: &Class, out: &mut Vec<u32>) {
+    let Some(tiers) = &class.tiers else {
+        return;
+    };
+    let tier = |at: &u32| {
+        class
+            .candidates
+            .binary_search(at)
+            .map_or(u32::MAX, |index| tiers[index])
+    };
+    if let Some(first) = out.iter().map(tier).min() {
+        out.retain(|at| tier(at) == first);
     }
 }
 

@@ -185,7 +185,8 @@ impl Core {
                     }
                     Health::Hold => {
                         slot.breaker.nothing(state.pass);
-                        slot.hold(error.kind(), error.retry_after(), now);
+                        let until = slot.hold(error.kind(), error.retry_after(), now);
+                        self.holds_end = Some(self.holds_end.map_or(until, |end| end.min(until)));
                     }
                     Health::Pair => {
                         slot.breaker.nothing(state.pass);

@@ -109,7 +109,10 @@ impl Core {
                     let pass = slot.breaker.pass(now);
                     slot.breaker.failure(pass, 2, now, &mut self.rng);
                 }
-                Health::Hold => slot.hold(error.kind(), error.retry_after(), now),
+                Health::Hold => {
+                    let until = slot.hold(error.kind(), error.retry_after(), now);
+                    self.holds_end = Some(self.holds_end.map_or(until, |end| end.min(until)));
+                }
                 Health::No | Health::Cool | Health::Pair => {}
             },
         }

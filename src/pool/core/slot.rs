@@ -181,15 +181,20 @@ impl Slot {
         self.cooling_until = self.cooling_until.max(Some(now + wait));
     }
 
-    /// Takes it out until somebody mends it, or a slow probe succeeds.
-    pub(crate) fn hold(&mut self, kind: ErrorKind, given: Option<Duration>, now: Instant) {
-        self.held = Some((
-            kind,
-            now + given
+    /// Takes it out until somebody mends it, or a slow probe succeeds; returns when that is asked.
+    pub(crate) fn hold(
+        &mut self,
+        kind: ErrorKind,
+        given: Option<Duration>,
+        now: Instant,
+    ) -> Instant {
+        let until = now
+            + given
                 .filter(|given| !given.is_zero())
                 .unwrap_or(HOLD_FOR)
-                .max(Duration::from_secs(1)),
-        ));
+                .max(Duration::from_secs(1));
+        self.held = Some((kind, until));
+        until
     }
 
     /// Ends a hold whose time is over; it comes back with one probe.

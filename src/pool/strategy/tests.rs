@@ -202,3 +202,39 @@ fn auto_takes_the_least_expected_time() {
     let standings = standings(4);
     assert_eq!(picks(StrategyKind::Auto, &standings, &[1, 2, 3], 2), [1, 1]);
 }
+
+#[test]
+fn among_many_equals_each_gets_its_turn_and_the_least_always_wins() {
+    let mut standings = vec![
+        Standing {
+            permits: 4,
+            ..Standing::default()
+        };
+        200
+    ];
+    let eligible: Vec<u32> = (0..200).collect();
+    let mut rng = SmallRng::seed_from_u64(1);
+    let mut hits = vec![0u32; 200];
+    for _ in 0..20_000 {
+        let field = Field {
+            standings: &standings,
+            eligible: &eligible,
+            warm: None,
+            request: 0,
+        };
+        hits[field.least(&mut rng, Standing::load) as usize] += 1;
+    }
+    assert!(hits.iter().all(|hits| (50..160).contains(hits)), "{hits:?}");
+    for standing in &mut standings {
+        standing.in_flight = 2;
+    }
+    standings[137].in_flight = 1;
+    let field = Field {
+        standings: &standings,
+        eligible: &eligible,
+        warm: None,
+        request: 0,
+    };
+    assert_eq!(field.least(&mut rng, Standing::load), 137);
+    assert!(eligible.contains(&field.least(&mut rng, |_| f32::INFINITY)));
+}

@@ -16,13 +16,14 @@ impl Strategy for WeightedRoundRobin {
             self.current.resize(field.standings.len(), 0);
         }
         let mut total = 0;
-        let mut best = field.eligible[0];
+        let (mut best, mut most) = (field.eligible[0], i64::MIN);
         for &at in field.eligible {
             let weight = i64::from(field.standings[at as usize].weight.max(1));
             total += weight;
-            self.current[at as usize] += weight;
-            if self.current[at as usize] > self.current[best as usize] {
-                best = at;
+            let current = &mut self.current[at as usize];
+            *current += weight;
+            if *current > most {
+                (best, most) = (at, *current);
             }
         }
         self.current[best as usize] -= total;
