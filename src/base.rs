@@ -30,7 +30,7 @@ pub use board::{
     Series, SeriesBucket,
 };
 pub use chunk::{
-    ChatStream, Chunk, FinishReason, RateLimits, ResponseHead, Started, ToolCallDelta,
+    ChatStream, Chunk, FinishReason, Frames, RateLimits, ResponseHead, Started, ToolCallDelta,
 };
 pub use clean::{clean, clean_line, shorten};
 pub use command::{Changed, Command, LimitKind};
@@ -46,7 +46,7 @@ pub use ids::{InstanceName, ProviderType, RequestId, RouteName};
 pub use log::{LogLevel, LogLine, LogSource};
 pub use message::{Content, Message, Part, Role, ToolArguments, ToolCall};
 pub use metrics::{ErrorNote, Failure, FailureGroup, Failures, LlmMetrics, Percentiles, Scope};
-pub use request::{ChatRequest, Priority, Target};
+pub use request::{ChatRequest, Endpoint, Priority, RawBody, Target};
 pub use response::LlmResponse;
 pub use sample::Sample;
 pub use usage::Usage;

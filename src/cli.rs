@@ -23,6 +23,8 @@ mod question;
 #[cfg(feature = "gateway")]
 mod reach;
 mod report;
+#[cfg(feature = "gateway")]
+mod reload;
 mod run;
 #[cfg(feature = "gateway")]
 mod serve;

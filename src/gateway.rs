@@ -8,34 +8,47 @@
 //! ```
 
 mod answer;
+mod ask;
 mod body;
+mod browser;
 mod catalog;
 mod connection;
 mod handle;
+mod keys;
 mod listen;
 mod lists;
 mod refuse;
 mod route;
 mod settings;
+mod socket;
+mod tls;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use std::sync::atomic::AtomicUsize;
+use std::time::{SystemTime, UNIX_EPOCH};
+
 use parking_lot::Mutex;
+use tokio::sync::Semaphore;
 use tokio::time::Instant;
+use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-pub use settings::{Settings, Wrong};
+pub use keys::{Digest, new_key};
+pub use settings::{KeySettings, RouteSettings, Settings, Wrong};
 
 use crate::base::{Error, ErrorKind};
 use crate::deck::Deck;
+use keys::Keys;
 
 /// What is mounted beside the gateway's own paths.
 #[derive(Clone, Default)]
 pub struct Mounts {
-    /// What answers below `/admin`, which stays in the paths it sees. Only requests with an admin key get there.
+    /// What answers below `/admin`, which stays in the paths it sees. Only requests with an admin key get there, and
+    /// each has a [`crate::remote::Origin`] with the key's name among its extensions.
     pub admin: Option<axum::Router>,
     /// Writes what `GET /metrics` answers, in Prometheus' text format.
     pub metrics: Option<Arc<dyn Fn() -> String + Send + Sync>>,
@@ -50,7 +63,12 @@ pub struct Gateway {
 /// What every connection and request shares.
 struct Shared {
     deck: Deck,
-    settings: Mutex<Arc<Settings>>,
+    state: Mutex<Arc<State>>,
+    /// Requests at once.
+    running: AtomicUsize,
+    /// Connections at once.
+    connections: Arc<Semaphore>,
+    begun_unix: u64,
     /// The names that callers use, as read last.
     catalog: Mutex<Arc<catalog::Catalog>>,
     mounts: Mounts,
@@ -59,6 +77,23 @@ struct Shared {
     draining: CancellationToken,
     /// Cancelled when what still runs is cut.
     stopped: CancellationToken,
+}
+
+/// What a reload replaces.
+struct State {
+    settings: Settings,
+    keys: Keys,
+    tls: Option<TlsAcceptor>,
+}
+
+impl State {
+    fn new(settings: Settings, before: &Keys) -> Result<Self, Error> {
+        Ok(Self {
+            keys: Keys::new(&settings.keys, before),
+            tls: tls::acceptor(&settings)?,
+            settings,
+        })
+    }
 }
 
 /// How a drain ended.
@@ -89,7 +124,10 @@ impl Gateway {
         })?;
         let shared = Arc::new(Shared {
             deck,
-            settings: Mutex::new(Arc::new(settings)),
+            connections: Arc::new(Semaphore::new(settings.max_connections)),
+            state: Mutex::new(Arc::new(State::new(settings, &Keys::default())?)),
+            running: AtomicUsize::new(0),
+            begun_unix: now_unix(),
             catalog: Mutex::default(),
             mounts,
             tasks: TaskTracker::new(),
@@ -105,6 +143,25 @@ impl Gateway {
     /// Returns where it listens; the port is the real one when the settings say 0.
     pub fn address(&self) -> SocketAddr {
         self.address
+    }
+
+    /// Puts other settings in force: keys, limits, certificates, what routes add. Keys that stay keep what is used of
+    /// their limits. Another address, or another number of connections, needs a restart. Gives the old ones.
+    ///
+    /// # Errors
+    /// `config` when they make no sense; then the old ones stay.
+    pub fn apply(&self, settings: Settings) -> Result<Settings, Error> {
+        settings.validate()?;
+        let before = self.shared.state();
+        let state = State::new(settings, &before.keys)?;
+        if state.settings.listen != before.settings.listen
+            || state.settings.max_connections != before.settings.max_connections
+        {
+            tracing::warn!("gateway.listen and gateway.max_connections change at a restart only");
+        }
+        *self.shared.state.lock() = Arc::new(state);
+        *self.shared.catalog.lock() = Arc::default();
+        Ok(before.settings.clone())
     }
 
     /// Takes nothing new, lets what runs end for as long as `patience`, and cuts the rest, which is told in band.
@@ -138,7 +195,12 @@ impl Drop for Gateway {
 }
 
 impl Shared {
-    fn settings(&self) -> Arc<Settings> {
-        Arc::clone(&self.settings.lock())
+    fn state(&self) -> Arc<State> {
+        Arc::clone(&self.state.lock())
     }
+}
+
+fn now_unix() -> u64 {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH);
+    now.unwrap_or_default().as_secs()
 }

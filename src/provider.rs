@@ -23,6 +23,7 @@ mod http;
 mod ollama;
 mod openai;
 mod proxy;
+mod reader;
 #[cfg(test)]
 mod tests;
 mod zhipuai;

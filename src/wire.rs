@@ -15,6 +15,7 @@
 
 mod anthropic;
 mod classify;
+pub mod embed;
 mod ending;
 mod headers;
 mod json;
@@ -28,6 +29,7 @@ mod responses;
 pub mod serve;
 mod sniff;
 mod sse;
+mod tap;
 #[cfg(test)]
 mod tests;
 mod tools;
@@ -37,6 +39,7 @@ pub mod zhipuai;
 pub use classify::classify;
 pub use headers::rate_limits;
 pub use models::decode_models;
+pub use tap::Tap;
 
 use crate::base::{ChatRequest, Chunk, Error, ProviderType};
 
@@ -142,6 +145,20 @@ pub fn encode(
         ProviderType::Ollama => ollama::encode(request),
         ProviderType::ZhipuAi => zhipuai::encode(request, quirks),
     }
+}
+
+/// Makes a request body of what a caller of the very same protocol wrote, with the model put in.
+pub fn encode_raw(model: &str, members: &[u8]) -> Vec<u8> {
+    let model = serde_json::Value::from(model).to_string();
+    let mut body = Vec::with_capacity(members.len() + model.len() + 16);
+    body.extend_from_slice(b"{\"model\":");
+    body.extend_from_slice(model.as_bytes());
+    if !members.trim_ascii().is_empty() {
+        body.push(b',');
+        body.extend_from_slice(members);
+    }
+    body.push(b'}');
+    body
 }
 
 /// Returns where chats are posted, below the base URL.

@@ -33,7 +33,7 @@ impl Answer {
                 so_far.time_to_first_token = Some(started.time_to_first_token);
             }
             Chunk::Done(done) => self.response = (**done).clone(),
-            Chunk::Head(_) | Chunk::KeepAlive => {}
+            Chunk::Head(_) | Chunk::Frames(_) | Chunk::KeepAlive => {}
         }
     }
 

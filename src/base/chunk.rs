@@ -3,6 +3,7 @@
 use std::pin::Pin;
 use std::time::Duration;
 
+use bytes::Bytes;
 use futures_util::Stream;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -33,6 +34,10 @@ pub enum Chunk {
     Refusal(String),
     /// A piece of a tool call.
     ToolCall(ToolCallDelta),
+    /// Frames of the upstream as they came, for a caller of its own protocol. What is in them is not told again as
+    /// text, but usage and the finish reason are.
+    #[serde(skip)]
+    Frames(Frames),
     /// Token counts; the last one counts, never the sum.
     Usage(Usage),
     /// The server's own timings (llama.cpp, Ollama), as they came.
@@ -56,6 +61,7 @@ impl Chunk {
         match self {
             Self::Text(text) | Self::Reasoning(text) | Self::Refusal(text) => !text.is_empty(),
             Self::ToolCall(_) => true,
+            Self::Frames(frames) => frames.tokens > 0,
             Self::Head(_)
             | Self::Retry(_)
             | Self::Started(_)
@@ -66,6 +72,15 @@ impl Chunk {
             | Self::Done(_) => false,
         }
     }
+}
+
+/// Whole frames of an answer, or a whole answer, as the upstream sent them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Frames {
+    /// The bytes; they begin and end between two frames.
+    pub bytes: Bytes,
+    /// About how many tokens of output are in them.
+    pub tokens: u32,
 }
 
 /// What the upstream's response headers said.

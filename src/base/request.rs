@@ -1,7 +1,9 @@
 //! What a caller asks for, in no provider's words.
 
+use std::sync::Arc;
 use std::time::Duration;
 
+use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
@@ -33,6 +35,40 @@ pub enum Priority {
     Interactive,
     /// Nobody is; goes after everything interactive.
     Batch,
+}
+
+/// What is asked of an instance.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Endpoint {
+    /// An answer to a chat.
+    #[default]
+    Chat,
+    /// Texts as vectors. The answer is one document, and comes as [`super::Chunk::Frames`].
+    Embeddings,
+}
+
+/// A request's body as its caller wrote it, for instances that speak the caller's own protocol: they get it untouched
+/// but for the model, and their answer comes back as [`super::Chunk::Frames`].
+#[derive(Clone, PartialEq, Eq)]
+pub struct RawBody {
+    /// Who takes it as it is.
+    pub provider_type: ProviderType,
+    /// What is asked.
+    pub endpoint: Endpoint,
+    /// The members of the JSON object without the model: what stands between its braces.
+    pub members: Bytes,
+    /// Whether usage was asked of a stream for our own sake only, so that its frame is not passed on.
+    pub hides_usage: bool,
+}
+
+impl std::fmt::Debug for RawBody {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("RawBody")
+            .field("provider_type", &self.provider_type)
+            .field("endpoint", &self.endpoint)
+            .field("bytes", &self.members.len())
+            .finish_non_exhaustive()
+    }
 }
 
 /// A chat to be answered.
@@ -75,6 +111,11 @@ pub struct ChatRequest {
     pub traceparent: Option<String>,
     /// Instances that must not answer this request.
     pub avoid: Vec<InstanceName>,
+    /// The types of instances that can do what is asked; empty for all.
+    pub types: Vec<ProviderType>,
+    /// The body as the caller wrote it, where the caller speaks a provider type's own protocol.
+    #[serde(skip)]
+    pub raw: Option<Arc<RawBody>>,
 }
 
 impl ChatRequest {
@@ -104,6 +145,11 @@ impl ChatRequest {
     /// Estimates the tokens of the prompt, for rate budgets only: 1 for 4 bytes of ASCII, 1 for each other
     /// character, 4 for each message. The real usage replaces it when the answer ends.
     pub fn estimated_prompt_tokens(&self) -> u64 {
+        if let Some(raw) = &self.raw
+            && self.messages.is_empty()
+        {
+            return raw.members.len() as u64 / 4;
+        }
         self.messages
             .iter()
             .map(|message| {

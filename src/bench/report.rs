@@ -151,6 +151,7 @@ fn seconds<S: Serializer>(time: &Duration, serializer: S) -> Result<S::Ok, S::Er
 /// Writes the counts that are known.
 fn known<S: Serializer>(usage: &Usage, serializer: S) -> Result<S::Ok, S::Error> {
     #[derive(Serialize)]
+    #[expect(clippy::struct_field_names, reason = "the names that are written")]
     struct Known {
         #[serde(skip_serializing_if = "Option::is_none")]
         prompt_tokens: Option<u64>,

@@ -105,6 +105,7 @@ impl<'s, 'w> Printer<'s, 'w> {
             | Chunk::ToolCall(_)
             | Chunk::Usage(_)
             | Chunk::Timings(_)
+            | Chunk::Frames(_)
             | Chunk::KeepAlive
             | Chunk::Finish { .. }
             | Chunk::Done(_) => Ok(()),

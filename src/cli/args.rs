@@ -87,6 +87,13 @@ pub enum Command {
     /// Show how a running 'llmdeck serve' is; exit code 0 well, 1 degraded, 2 down, 3 not reachable
     #[cfg(feature = "gateway")]
     Status(StatusArgs),
+    /// Make keys for those who use the gateway
+    #[cfg(feature = "gateway")]
+    Gateway {
+        /// What to do
+        #[command(subcommand)]
+        command: GatewayCommand,
+    },
     /// Compare balancing strategies on a simulated fleet, in virtual time
     Simulate(SimulateArgs),
     /// List, search, show, export, import or delete conversations that were kept
@@ -196,6 +203,17 @@ pub struct CheckArgs {
     /// Print a JSON list
     #[arg(long)]
     pub json: bool,
+}
+
+/// What to do for the gateway.
+#[cfg(feature = "gateway")]
+#[derive(Clone, Debug, PartialEq, Eq, Subcommand)]
+pub enum GatewayCommand {
+    /// Make a new key: print it once, and the lines for the config, which keep only its hash
+    Key {
+        /// Whose it is
+        name: String,
+    },
 }
 
 /// How to serve.

@@ -77,9 +77,10 @@ pub(super) async fn run(
     if report.is_interrupted {
         return Err(Failure::Told(ErrorKind::Cancelled.exit_code()));
     }
-    match report.steps.iter().any(|step| step.ok > 0) {
-        true => Ok(()),
-        false => Err(Failure::Told(1)),
+    if report.steps.iter().any(|step| step.ok > 0) {
+        Ok(())
+    } else {
+        Err(Failure::Told(1))
     }
 }
 

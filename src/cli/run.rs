@@ -91,6 +91,11 @@ impl Job<'_> {
             Some(Command::Attach(args)) => self.attach(args),
             #[cfg(feature = "gateway")]
             Some(Command::Status(args)) => self.status(args),
+            #[cfg(feature = "gateway")]
+            Some(Command::Gateway { command }) => {
+                let super::args::GatewayCommand::Key { name } = command;
+                super::serve::new_key(name, self.out, self.err)
+            }
             Some(Command::Simulate(args)) => simulate::run(args, self.out, self.err),
             #[cfg(feature = "store")]
             Some(Command::History { command }) => {
@@ -298,8 +303,9 @@ impl Job<'_> {
         let coloured = self.style.is_coloured();
         logging::to_stderr(&config.log.level, config.log.prompts, coloured)?;
         let is_private = self.is_private();
+        let flags = self.cli.flags();
         in_runtime(super::serve::serve(
-            config, args, is_private, self.env, self.err, self.style,
+            config, &flags, args, is_private, self.env, self.err, self.style,
         ))
     }
 

@@ -5,12 +5,13 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::args::ServeArgs;
+use super::reload::{Reload, Wishes};
 use super::report::{Failure, warn};
 use super::run::interrupted;
 use super::start;
 use super::style::Style;
-use crate::base::Error;
-use crate::config::{Config, Env};
+use crate::base::{Error, clean_line};
+use crate::config::{Config, Env, Flags};
 use crate::deck::Deck;
 use crate::export::prometheus;
 use crate::gateway::{Gateway, Mounts, Settings};
@@ -50,8 +51,13 @@ impl Serving {
                 prometheus(&figures.board(), &figures.figures())
             })),
         };
+        let scheme = if settings.tls_cert.is_empty() {
+            "http"
+        } else {
+            "https"
+        };
         let gateway = Gateway::start(settings, deck, mounts)?;
-        notes.insert(0, format!("listening on http://{}", gateway.address()));
+        notes.insert(0, format!("listening on {scheme}://{}", gateway.address()));
         Ok(Self {
             gateway,
             admin,
@@ -111,6 +117,7 @@ fn listen(
 /// When it cannot be set up.
 pub(super) async fn serve(
     config: Config,
+    flags: &Flags,
     args: &ServeArgs,
     is_private: bool,
     env: &Env,
@@ -133,7 +140,7 @@ pub(super) async fn serve(
         settings.listen.clone_from(listen);
     }
     let patience = settings.drain;
-    let deck = Deck::from(started.driver);
+    let deck = Deck::from(started.driver.clone());
     #[cfg(feature = "store")]
     keeping.follow(&deck);
     #[cfg(not(feature = "store"))]
@@ -142,7 +149,19 @@ pub(super) async fn serve(
     for note in &serving.notes {
         writeln!(err, "{note}")?;
     }
-    interrupted().await;
+    let reload = Reload {
+        driver: started.driver,
+        listen: args.listen.as_deref(),
+        env,
+        flags,
+    };
+    // Nothing is read again of what was not read from anywhere.
+    let file = started.config.file.as_deref();
+    let wishes = Wishes::hear(file.filter(|_| started.embedded.is_none()));
+    tokio::select! {
+        () = interrupted() => {}
+        never = reload.whenever(wishes, &serving.gateway) => match never {},
+    }
     tracing::info!("draining: nothing new is taken");
     let gateway = serving.into_gateway();
     let drained = tokio::select! {
@@ -162,4 +181,19 @@ pub(super) async fn serve(
         0 => Ok(()),
         _ => Err(Failure::Told(1)),
     }
+}
+
+/// Makes a key, prints it once, and says what to write into the config.
+///
+/// # Errors
+/// When the system gives no randomness, or nobody reads.
+pub(super) fn new_key(name: &str, out: &mut dyn Write, err: &mut dyn Write) -> Result<(), Failure> {
+    let (key, digest) = crate::gateway::new_key()?;
+    writeln!(out, "{key}")?;
+    writeln!(
+        err,
+        "\nThis is the only time that the key is shown. Write this into the config:\n\n[[gateway.keys]]\nname = \"{}\"\nhash = \"{digest}\"",
+        clean_line(name).replace(['"', '\\'], "")
+    )?;
+    Ok(())
 }

@@ -78,6 +78,54 @@ pub(super) fn strategies(
         .collect()
 }
 
+/// Puts a config in force in a driver that runs.
+///
+/// # Errors
+/// When it names no instance, or one cannot be set up; then nothing has changed.
+#[cfg(feature = "gateway")]
+pub(super) async fn apply(
+    mut config: Config,
+    driver: &LlmModelDriver,
+    env: &Env,
+) -> Result<String, Failure> {
+    let http = Http::from_env()?;
+    config::look_around(&mut config, env, &http).await?;
+    if matches!(config.found, Found::Embedded) {
+        let told = "no instance is configured any more";
+        return Err(Error::new(ErrorKind::Config, told).into());
+    }
+    let strategies = strategies(&config.instances, &http)?;
+    let unknown = config::fill_models(&mut config.instances, &strategies, PATIENCE).await;
+    for warning in config.warnings.iter().chain(&unknown) {
+        tracing::warn!("{warning}");
+    }
+    let settings = settings(&config, false, None);
+    let instances = config.instances.iter().zip(strategies);
+    let instances = instances.map(|(instance, strategy)| InstanceSpec {
+        settings: instance.pool.clone(),
+        strategy,
+    });
+    let applied = driver.apply(
+        settings,
+        config.routes.clone(),
+        instances.collect(),
+        "config",
+    )?;
+    driver.build_with(builder(&config, env, &http));
+    Ok(applied.to_string())
+}
+
+fn settings(config: &Config, trace: bool, seed: Option<u64>) -> driver::Settings {
+    driver::Settings {
+        pool: config.pool.clone(),
+        retry: config.retry.clone(),
+        monitor: config.monitor.clone(),
+        prices: config.prices.clone(),
+        trace,
+        seed,
+    }
+}
+
 fn drive(
     config: Config,
     strategies: Vec<Arc<dyn LlmModelStrategy>>,
@@ -86,14 +134,7 @@ fn drive(
     seed: Option<u64>,
 ) -> Result<Started, Failure> {
     let wanted = Wanted::of(env)?;
-    let settings = driver::Settings {
-        pool: config.pool.clone(),
-        retry: config.retry.clone(),
-        monitor: config.monitor.clone(),
-        prices: config.prices.clone(),
-        trace: wanted.traces(),
-        seed,
-    };
+    let settings = settings(&config, wanted.traces(), seed);
     let instances = config.instances.iter().zip(strategies);
     let instances = instances.map(|(instance, strategy)| InstanceSpec {
         settings: instance.pool.clone(),

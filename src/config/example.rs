@@ -147,6 +147,11 @@ mod tests {
             fields_of::<crate::prices::PriceSettings>(),
             #[cfg(feature = "console")]
             fields_of::<console::Settings>(),
+            #[cfg(feature = "gateway")]
+            fields_of::<crate::gateway::Settings>(),
+            #[cfg(feature = "gateway")]
+            fields_of::<crate::gateway::KeySettings>(),
+            &["defaults", "overrides"],
             fields_of::<logging::Settings>(),
             #[cfg(feature = "store")]
             fields_of::<crate::store::Settings>(),

@@ -153,13 +153,15 @@ fn read(file: &mut Table<'_>, env: &Env, flags: &Flags, findings: &mut Findings)
     };
     let mut names_of_routes = Names::default();
     let mut routes = Vec::new();
+    #[cfg(feature = "gateway")]
+    let mut parameters = Vec::new();
     for table in entries_of_routes {
-        routes.extend(route::read(
-            table,
-            &mut names_of_routes,
-            &instance_names,
-            findings,
-        ));
+        let read = route::read(table, &mut names_of_routes, &instance_names, findings);
+        if let Some(read) = read {
+            routes.push(read.route);
+            #[cfg(feature = "gateway")]
+            parameters.push(read.parameters);
+        }
     }
     let retry = overlay::section("retry", file, env, findings, |_, _, _| {});
     checks::retry(&retry, findings);

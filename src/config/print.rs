@@ -122,7 +122,24 @@ impl Printer<'_> {
     fn routes(&mut self) {
         for route in &self.config.routes {
             self.line("\n[[routes]]");
-            self.fields(&format!("routes.{}", route.name), route);
+            let path = format!("routes.{}", route.name);
+            self.fields(&path, route);
+            #[cfg(feature = "gateway")]
+            self.parameters(&path, route.name.as_str());
+        }
+    }
+
+    #[cfg(feature = "gateway")]
+    fn parameters(&mut self, path: &str, name: &str) {
+        let routes = &self.config.gateway.routes;
+        let Some(route) = routes.iter().find(|route| route.name == name) else {
+            return;
+        };
+        for (key, map) in [
+            ("defaults", &route.defaults),
+            ("overrides", &route.overrides),
+        ] {
+            self.option(path, key, (!map.is_empty()).then_some(map));
         }
     }
 

@@ -5,6 +5,8 @@ use std::time::Duration;
 use serde::Deserialize;
 
 use crate::base::{InstanceName, Priority, RouteName};
+#[cfg(feature = "gateway")]
+use crate::gateway;
 use crate::pool::RouteSettings;
 
 use super::checks;
@@ -13,13 +15,22 @@ use super::names::Names;
 use super::problem::{Problem, did_you_mean};
 use super::table::{Given, Table};
 
+/// One entry: what the pool makes of it, and what the gateway does.
+pub(super) struct Route {
+    /// Who serves it.
+    pub(super) route: RouteSettings,
+    /// What it adds to requests.
+    #[cfg(feature = "gateway")]
+    pub(super) parameters: gateway::RouteSettings,
+}
+
 /// Reads one entry; `None` when something is wrong, which is then noted.
 pub(super) fn read(
     mut table: Table<'_>,
     taken: &mut Names,
     instances: &[&str],
     findings: &mut Findings,
-) -> Option<RouteSettings> {
+) -> Option<Route> {
     let problems_before = findings.problems.len();
     let name = table.take::<String>("name", findings);
     if let Some(given) = &name {
@@ -46,6 +57,13 @@ pub(super) fn read(
         });
     }
     let settings = more(&mut table, findings);
+    #[cfg(feature = "gateway")]
+    let parameters = parameters(&mut table, findings);
+    // A program without a gateway leaves its parameters alone.
+    #[cfg(not(feature = "gateway"))]
+    for key in ["defaults", "overrides"] {
+        let _ = table.take_raw(key);
+    }
     for (key, is_there) in [("name", name.is_some()), ("tiers", tiers.is_some())] {
         if !is_there && !table.has_given(key, findings) {
             let problem = Problem::new(table.place(), table.path(), format!("'{key}' is missing"));
@@ -58,8 +76,9 @@ pub(super) fn read(
     if findings.problems.len() > problems_before {
         return None;
     }
-    Some(RouteSettings {
-        name: RouteName::new(name?.value),
+    let name = name?.value;
+    let route = RouteSettings {
+        name: RouteName::new(&name),
         tiers: tiers?
             .value
             .iter()
@@ -67,7 +86,36 @@ pub(super) fn read(
             .collect(),
         strategy: strategy.map(|strategy| strategy.value),
         ..settings
+    };
+    Some(Route {
+        #[cfg(feature = "gateway")]
+        parameters: gateway::RouteSettings { name, ..parameters },
+        route,
     })
+}
+
+/// Reads what a route adds to requests.
+#[cfg(feature = "gateway")]
+fn parameters(table: &mut Table<'_>, findings: &mut Findings) -> gateway::RouteSettings {
+    let mut map = |key| {
+        let given = table.take::<serde_json::Map<String, serde_json::Value>>(key, findings);
+        let map = given.as_ref().map(|given| given.value.clone());
+        for fixed in ["model", "messages", "stream"] {
+            if let Some(given) = given
+                .as_ref()
+                .filter(|given| given.value.contains_key(fixed))
+            {
+                let rule = format!("'{fixed}' is the caller's to say");
+                findings.push(given.problem(rule).with_right("leave it out"));
+            }
+        }
+        map.unwrap_or_default()
+    };
+    gateway::RouteSettings {
+        name: String::new(),
+        defaults: map("defaults"),
+        overrides: map("overrides"),
+    }
 }
 
 /// A time as people write it.

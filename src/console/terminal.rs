@@ -10,6 +10,7 @@ mod keyboard;
 mod modes;
 mod notify;
 mod output;
+mod paint;
 mod quiet;
 mod watch;
 

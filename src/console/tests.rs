@@ -6,6 +6,7 @@ mod chat;
 mod compare;
 mod fake;
 mod find;
+mod fuzz;
 mod harness;
 mod life;
 mod metrics;

@@ -224,6 +224,7 @@ impl Drop for Running {
 /// Guesses the tokens of a piece: 1 for 4 bytes of ASCII, 1 for each other character, at least 1.
 fn tokens_of(chunk: &Chunk) -> u64 {
     let text = match chunk {
+        Chunk::Frames(frames) => return u64::from(frames.tokens),
         Chunk::Text(text) | Chunk::Reasoning(text) | Chunk::Refusal(text) => text.as_str(),
         _ => "",
     };

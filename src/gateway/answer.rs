@@ -11,47 +11,110 @@ use hyper::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderMap, HeaderName, HeaderVa
 use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
 
 use super::body::Body;
+use super::handle::Slot;
+use super::keys::Pass;
 use super::refuse::{Refusal, told};
 use crate::base::{
     ChatStream, Chunk, Error, ErrorKind, InstanceName, LlmResponse, RequestId, Started,
 };
-use crate::wire::serve::Speaker;
+use crate::wire::embed;
+use crate::wire::serve::{Front, Speaker};
 
 /// The most bytes of frames that are gathered into one write.
 const AT_ONCE: usize = 16 << 10;
+/// What ends a stream of events in the protocols of OpenAI and Zhipu.
+const DONE: &[u8] = b"data: [DONE]";
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 const INSTANCE: HeaderName = HeaderName::from_static("x-llmdeck-instance");
 const ATTEMPTS: HeaderName = HeaderName::from_static("x-llmdeck-attempts");
 const QUEUED: HeaderName = HeaderName::from_static("x-llmdeck-queued-ms");
 
+/// A request in the pool, and how its answer is said.
+pub(super) struct Work {
+    /// The answer.
+    pub(super) chat: ChatStream,
+    /// The caller's protocol.
+    pub(super) front: Front,
+    /// Who says it.
+    pub(super) speaker: Speaker,
+    /// What is held meanwhile.
+    pub(super) guard: Guard,
+}
+
+/// What a request holds until its answer has ended.
+pub(super) struct Guard {
+    /// The right of the caller's key.
+    pub(super) pass: Option<Pass>,
+    /// A place among the requests that run at once.
+    pub(super) _slot: Slot,
+}
+
+impl Guard {
+    fn settle(&mut self, response: &LlmResponse) {
+        if let Some(pass) = &mut self.pass {
+            pass.used(response.usage.as_ref());
+        }
+    }
+}
+
 /// Reads the whole answer and makes the response.
 ///
 /// # Errors
 /// What ended the request instead.
-pub(super) async fn whole(
-    mut chat: ChatStream,
-    mut speaker: Speaker,
-) -> Result<Response<Body>, Error> {
+pub(super) async fn whole(mut work: Work) -> Result<Response<Body>, Error> {
+    let mut raw: Option<Bytes> = None;
     let mut text = BytesMut::new();
-    while let Some(piece) = chat.next().await {
+    while let Some(piece) = work.chat.next().await {
         match piece? {
             Chunk::Done(response) => {
-                text.extend_from_slice(&speaker.finish());
-                let mut answer = Response::new(Body::Whole(Some(text.freeze())));
+                work.guard.settle(&response);
+                let text = raw.unwrap_or_else(|| {
+                    text.extend_from_slice(&work.speaker.finish());
+                    text.freeze()
+                });
+                let mut answer = Response::new(Body::Whole(Some(text)));
+                let content_type = HeaderValue::from_static(work.speaker.content_type());
                 let headers = answer.headers_mut();
-                headers.insert(
-                    CONTENT_TYPE,
-                    HeaderValue::from_static(speaker.content_type()),
-                );
+                headers.insert(CONTENT_TYPE, content_type);
                 of_whole(headers, &response);
                 return Ok(answer);
             }
+            Chunk::Frames(frames) => raw = Some(frames.bytes),
             chunk => {
-                if let Some(more) = speaker.chunk(&chunk) {
+                if let Some(more) = work.speaker.chunk(&chunk) {
                     text.extend_from_slice(&more);
                 }
             }
+        }
+    }
+    Err(ended_early())
+}
+
+/// Reads vectors and makes the response; `model` is what they are said to come from.
+///
+/// # Errors
+/// What ended the request instead.
+pub(super) async fn embedded(mut work: Work, model: &str) -> Result<Response<Body>, Error> {
+    let mut document = Bytes::new();
+    while let Some(piece) = work.chat.next().await {
+        match piece? {
+            Chunk::Done(response) => {
+                work.guard.settle(&response);
+                let wanted = work.front.family();
+                let from = response.provider_type.unwrap_or(wanted);
+                if !embed::is_alike(from, wanted) {
+                    let said = embed::translate_answer(from, wanted, model, &document)?;
+                    document = said.to_string().into();
+                }
+                let mut answer = Response::new(Body::Whole(Some(document)));
+                let headers = answer.headers_mut();
+                headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+                of_whole(headers, &response);
+                return Ok(answer);
+            }
+            Chunk::Frames(frames) => document = frames.bytes,
+            _ => {}
         }
     }
     Err(ended_early())
@@ -62,20 +125,24 @@ pub(super) async fn whole(
 /// # Errors
 /// What ended the request before its first token: it can still be told with a status of its own.
 pub(super) async fn streamed(
-    mut chat: ChatStream,
-    mut speaker: Speaker,
+    mut work: Work,
     stopped: CancellationToken,
 ) -> Result<Response<Body>, Error> {
     let mut first = BytesMut::new();
+    let mut raw = false;
     loop {
-        match chat.next().await {
+        match work.chat.next().await {
             Some(Ok(Chunk::Started(started))) => {
-                let content_type = HeaderValue::from_static(speaker.content_type());
+                let content_type = HeaderValue::from_static(work.speaker.content_type());
                 let mut answer = Response::new(Body::Streamed(Box::new(Streamed {
-                    chat: Some(chat),
-                    speaker,
+                    chat: Some(work.chat),
+                    front: work.front,
+                    speaker: work.speaker,
                     first,
+                    raw,
+                    ends_itself: false,
                     stopped: Box::pin(stopped.cancelled_owned()),
+                    guard: Some(work.guard),
                 })));
                 let headers = answer.headers_mut();
                 headers.insert(CONTENT_TYPE, content_type);
@@ -83,8 +150,12 @@ pub(super) async fn streamed(
                 of_started(headers, &started);
                 return Ok(answer);
             }
+            Some(Ok(Chunk::Frames(frames))) => {
+                raw = true;
+                first.extend_from_slice(&frames.bytes);
+            }
             Some(Ok(chunk)) => {
-                if let Some(frames) = speaker.chunk(&chunk) {
+                if let Some(frames) = work.speaker.chunk(&chunk) {
                     first.extend_from_slice(&frames);
                 }
             }
@@ -98,57 +169,108 @@ pub(super) async fn streamed(
 pub(super) struct Streamed {
     /// `None` once it is over.
     chat: Option<ChatStream>,
+    front: Front,
     speaker: Speaker,
     /// What came before the first token.
     first: BytesMut,
+    /// Whether frames come as the upstream made them.
+    raw: bool,
+    /// Whether the upstream has sent what ends a stream.
+    ends_itself: bool,
     stopped: Pin<Box<WaitForCancellationFutureOwned>>,
+    guard: Option<Guard>,
 }
 
 impl Streamed {
     /// Gives all frames that are there, gathered; `None` at the end.
     pub(super) fn poll_frames(&mut self, context: &mut Context<'_>) -> Poll<Option<Bytes>> {
-        let mut gathered = std::mem::take(&mut self.first);
+        let mut gathered = Gathered {
+            first: None,
+            more: std::mem::take(&mut self.first),
+        };
         while let Some(chat) = &mut self.chat {
             if gathered.len() >= AT_ONCE {
                 break;
             }
             let frames = match chat.poll_next_unpin(context) {
                 Poll::Pending => match self.stopped.poll_unpin(context) {
-                    Poll::Pending if gathered.is_empty() => return Poll::Pending,
+                    Poll::Pending if gathered.len() == 0 => return Poll::Pending,
                     Poll::Pending => break,
-                    Poll::Ready(()) => Some(self.end(Some(&shut_down()))),
+                    Poll::Ready(()) => Some(self.fail(&shut_down())),
                 },
-                Poll::Ready(Some(Ok(Chunk::Done(_)))) => Some(self.end(None)),
-                Poll::Ready(Some(Ok(chunk))) => self.speaker.chunk(&chunk),
-                Poll::Ready(Some(Err(error))) => Some(self.end(Some(&error))),
-                Poll::Ready(None) => Some(self.end(Some(&ended_early()))),
-            };
-            match frames {
-                // Mostly one piece at a time: it goes out as it is.
-                Some(frames) if gathered.is_empty() && self.chat.is_none() => {
-                    return Poll::Ready(Some(frames));
+                Poll::Ready(Some(Ok(Chunk::Frames(frames)))) => {
+                    self.raw = true;
+                    let end = frames.bytes.trim_ascii_end();
+                    self.ends_itself = end.ends_with(DONE);
+                    Some(frames.bytes)
                 }
-                Some(frames) => gathered.extend_from_slice(&frames),
-                None => {}
+                Poll::Ready(Some(Ok(Chunk::Done(response)))) => Some(self.end(&response)),
+                Poll::Ready(Some(Ok(_))) if self.raw => None,
+                Poll::Ready(Some(Ok(chunk))) => self.speaker.chunk(&chunk),
+                Poll::Ready(Some(Err(error))) => Some(self.fail(&error)),
+                Poll::Ready(None) => Some(self.fail(&ended_early())),
+            };
+            if let Some(frames) = frames {
+                gathered.add(frames);
             }
         }
-        if gathered.is_empty() {
-            return Poll::Ready(None);
-        }
-        Poll::Ready(Some(gathered.freeze()))
+        Poll::Ready(gathered.into_bytes())
     }
 
-    /// Ends the answer, properly or with an error told in band.
-    fn end(&mut self, error: Option<&Error>) -> Bytes {
+    /// Ends the answer properly.
+    fn end(&mut self, response: &LlmResponse) -> Bytes {
         self.chat = None;
-        match error {
-            None => self.speaker.finish(),
-            Some(error) => {
-                let refusal = Refusal::of(error);
-                self.speaker
-                    .error(refusal.kind, &told(error), refusal.code.as_deref())
-            }
+        if let Some(mut guard) = self.guard.take() {
+            guard.settle(response);
         }
+        match (self.raw, self.front) {
+            (false, _) => self.speaker.finish(),
+            // Clients wait for it, and some servers leave it out.
+            (true, Front::OpenAi | Front::ZhipuAi) if !self.ends_itself => {
+                Bytes::from_static(b"data: [DONE]\n\n")
+            }
+            (true, _) => Bytes::new(),
+        }
+    }
+
+    /// Ends the answer with an error told in band.
+    fn fail(&mut self, error: &Error) -> Bytes {
+        self.chat = None;
+        self.guard = None;
+        let refusal = Refusal::of(error);
+        self.speaker
+            .error(refusal.kind, &told(error), refusal.code.as_deref())
+    }
+}
+
+/// Frames that go out together; a single one goes as it is.
+struct Gathered {
+    first: Option<Bytes>,
+    more: BytesMut,
+}
+
+impl Gathered {
+    fn len(&self) -> usize {
+        self.first.as_ref().map_or(0, Bytes::len) + self.more.len()
+    }
+
+    fn add(&mut self, frames: Bytes) {
+        if self.len() == 0 {
+            self.first = Some(frames);
+            return;
+        }
+        if let Some(first) = self.first.take() {
+            self.more.extend_from_slice(&first);
+        }
+        self.more.extend_from_slice(&frames);
+    }
+
+    fn into_bytes(self) -> Option<Bytes> {
+        let bytes = match self.first {
+            Some(first) => first,
+            None => self.more.freeze(),
+        };
+        (!bytes.is_empty()).then_some(bytes)
     }
 }
 

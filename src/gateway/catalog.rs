@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use crate::base::{Board, InstanceName, RouteName, Target};
+use crate::base::{Board, InstanceName, ProviderType, RouteName, Target};
 
 /// The name that leaves the choice to the pool.
 pub(super) const AUTO: &str = "auto";
@@ -18,15 +18,22 @@ pub(super) const FRESH: Duration = Duration::from_secs(1);
 pub(super) struct Catalog {
     /// When it was read.
     read_at: Option<Instant>,
-    routes: Vec<RouteName>,
+    routes: Vec<Routed>,
     instances: Vec<Known>,
     models: HashSet<String>,
+}
+
+#[derive(Debug)]
+struct Routed {
+    name: RouteName,
+    instances: Vec<InstanceName>,
 }
 
 /// An instance as far as names matter.
 #[derive(Debug)]
 struct Known {
     name: InstanceName,
+    provider_type: ProviderType,
     models: Vec<String>,
 }
 
@@ -42,9 +49,13 @@ pub(super) struct Listed {
 impl Catalog {
     /// Reads the names off the board.
     pub(super) fn of(board: &Board, now: Instant) -> Arc<Self> {
-        let routes = board.routes.iter().map(|route| route.name.clone());
+        let routes = board.routes.iter().map(|route| Routed {
+            name: route.name.clone(),
+            instances: route.tiers.iter().flatten().cloned().collect(),
+        });
         let instances = board.instances.iter().map(|instance| Known {
             name: instance.name.clone(),
+            provider_type: instance.provider_type,
             models: instance.models.clone(),
         });
         let models = board.instances.iter().flat_map(|instance| &instance.models);
@@ -67,8 +78,8 @@ impl Catalog {
     /// A route's name comes first, then a model that an instance lists, `auto`, `instance/model`, and the name of an
     /// instance. What is none of these is left to the pool, which knows instances that list nothing.
     pub(super) fn find(&self, name: &str) -> (Target, Option<String>) {
-        if let Some(route) = self.routes.iter().find(|route| route.as_str() == name) {
-            return (Target::Route(route.clone()), None);
+        if let Some(route) = self.routes.iter().find(|route| route.name.as_str() == name) {
+            return (Target::Route(route.name.clone()), None);
         }
         if self.models.contains(name) {
             return (Target::Any, Some(name.to_owned()));
@@ -94,6 +105,32 @@ impl Catalog {
         (Target::Any, Some(name.to_owned()))
     }
 
+    /// Returns the types of the instances that may get a request.
+    pub(super) fn types(&self, target: &Target, model: Option<&str>) -> Vec<ProviderType> {
+        let mut types: Vec<ProviderType> = self
+            .instances
+            .iter()
+            .filter(|known| match target {
+                Target::Any => true,
+                Target::Type(provider_type) => known.provider_type == *provider_type,
+                Target::Instance(name) => known.name == *name,
+                Target::Route(name) => self
+                    .routes
+                    .iter()
+                    .any(|route| route.name == *name && route.instances.contains(&known.name)),
+            })
+            .filter(|known| {
+                matches!(target, Target::Instance(_))
+                    || known.models.is_empty()
+                    || model.is_none_or(|model| known.models.iter().any(|has| has == model))
+            })
+            .map(|known| known.provider_type)
+            .collect();
+        types.sort_unstable();
+        types.dedup();
+        types
+    }
+
     /// Returns every name: routes, `auto`, models, and each instance's own models; each once, in this order.
     pub(super) fn list(&self) -> Vec<Listed> {
         let mut seen = HashSet::new();
@@ -107,7 +144,7 @@ impl Catalog {
             }
         };
         for route in &self.routes {
-            add(route.as_str().to_owned(), "llmdeck");
+            add(route.name.as_str().to_owned(), "llmdeck");
         }
         if !self.instances.is_empty() {
             add(AUTO.to_owned(), "llmdeck");

@@ -9,6 +9,7 @@ use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
 use tokio::io::{AsyncRead, AsyncWrite};
 
+use super::socket::Socket;
 use super::{Shared, handle};
 
 /// The most bytes of a request's header, and of frames that are gathered into one write.
@@ -20,7 +21,9 @@ pub(super) async fn serve(
     stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
     peer: SocketAddr,
 ) {
-    let settings = shared.settings();
+    let state = shared.state();
+    let settings = &state.settings;
+    let stream = Socket::new(stream, settings.write_timeout);
     let service = service_fn(|request| {
         let shared = Arc::clone(&shared);
         async move { Ok::<_, Infallible>(handle::handle(shared, peer, request).await) }
@@ -32,7 +35,8 @@ pub(super) async fn serve(
         .header_read_timeout(settings.read_timeout)
         .max_buf_size(LARGEST_BUFFER);
     builder.http2().timer(TokioTimer::new());
-    let mut serving = std::pin::pin!(builder.serve_connection(TokioIo::new(stream), service));
+    let mut serving =
+        std::pin::pin!(builder.serve_connection_with_upgrades(TokioIo::new(stream), service));
     let mut is_draining = false;
     loop {
         tokio::select! {

@@ -2,96 +2,189 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::sync::atomic::Ordering;
 
+use bytes::Bytes;
 use hyper::body::Incoming;
-use hyper::header::{CONTENT_TYPE, HeaderValue};
+use hyper::header::{CONTENT_ENCODING, CONTENT_TYPE, HeaderMap, HeaderValue};
 use hyper::{Method, Request, Response, StatusCode};
 use serde_json::Value;
 use tokio::time::Instant;
 
-use super::answer;
+use super::answer::{self, Guard, Work};
+use super::ask::{self, Asked};
 use super::body::{self, Body};
 use super::catalog::Catalog;
+use super::keys::Key;
 use super::refuse::Refusal;
 use super::route::{self, Call, Lost};
-use super::{Shared, lists};
-use crate::base::{ChatRequest, ErrorKind, InstanceState};
+use super::{Shared, State, browser, lists};
+use crate::base::{ErrorKind, InstanceState, Priority};
+use crate::remote::Origin;
 use crate::wire::serve::{About, Front, Speaker};
 
 /// Answers one request.
 pub(super) async fn handle(
     shared: Arc<Shared>,
-    _peer: SocketAddr,
+    peer: SocketAddr,
     request: Request<Incoming>,
 ) -> Response<Body> {
+    let state = shared.state();
+    let origin = match browser::check(&state.settings.cors, &request) {
+        Ok(browser::Verdict::Preflight(response)) => return response,
+        Ok(browser::Verdict::Go(origin)) => origin,
+        Err(refusal) => return refusal.into_response(route::front_of(request.uri().path())),
+    };
     let path = request.uri().path();
-    let call = match route::find(request.method(), path) {
-        Ok(call) => call,
-        Err(lost) => {
-            let refusal = Refusal::lost(lost, request.method(), path);
-            return refusal.into_response(route::front_of(path));
+    let front = route::front_of(path);
+    let call = route::find(request.method(), path);
+    let call = call.map_err(|lost| Refusal::lost(lost, request.method(), path));
+    let mut response = match call {
+        Err(refusal) => refuse(refusal, front, peer),
+        Ok(call) => {
+            let front = match call {
+                Call::Chat(front) | Call::Embed(front) => front,
+                _ => front,
+            };
+            answer(&shared, &state, call, front, request)
+                .await
+                .unwrap_or_else(|refusal| refuse(refusal, front, peer))
         }
     };
-    match call {
-        Call::Chat(front) => chat(&shared, front, request)
-            .await
-            .unwrap_or_else(|refusal| refusal.into_response(front)),
-        Call::Models => json(&lists::models(&catalog(&shared), now_unix())),
-        Call::Model(name) => match lists::one_model(&catalog(&shared), &name, now_unix()) {
-            Some(model) => json(&model),
-            None => Refusal::new(
-                StatusCode::NOT_FOUND,
-                ErrorKind::NotFoundModel,
-                format!("there is no model '{name}' here"),
-            )
-            .into_response(Front::OpenAi),
-        },
-        Call::Health => text("ok\n"),
-        Call::Ready => ready(&shared),
-        Call::Metrics => match &shared.mounts.metrics {
-            Some(metrics) => metrics_text(metrics()),
-            None => nothing_there("/metrics"),
-        },
-        Call::Admin => match &shared.mounts.admin {
-            Some(router) => mounted(router.clone(), request).await,
-            None => nothing_there("/admin"),
-        },
+    if let Some(origin) = origin {
+        browser::allow(&mut response, origin);
     }
+    response
 }
 
-async fn chat(
-    shared: &Shared,
+fn refuse(refusal: Refusal, front: Front, peer: SocketAddr) -> Response<Body> {
+    tracing::info!(%peer, front = front.as_str(), status = refusal.status.as_u16(), why = refusal.message, "refused");
+    refusal.into_response(front)
+}
+
+async fn answer(
+    shared: &Arc<Shared>,
+    state: &Arc<State>,
+    call: Call,
     front: Front,
     request: Request<Incoming>,
 ) -> Result<Response<Body>, Refusal> {
-    let settings = shared.settings();
-    let (_head, incoming) = request.into_parts();
-    let bytes = body::read(incoming, settings.body_limit, settings.read_timeout).await?;
-    let mut request = front.decode(&bytes).map_err(|error| Refusal::of(&error))?;
-    let asked = request.model.take().unwrap_or_default();
-    let (target, model) = catalog(shared).find(&asked);
-    request.target = target;
-    request.model = model;
-    let include_usage = wants_usage(&request);
+    match call {
+        Call::Health => return Ok(text("ok\n")),
+        Call::Ready => return ready(shared),
+        Call::Root => return Ok(text("Ollama is running")),
+        Call::Version => return Ok(json(&lists::version())),
+        _ => {}
+    }
+    let key = state.keys.caller(request.headers())?;
+    let names = || catalog(shared);
+    let may_see = |name: &str| key.as_ref().is_none_or(|key| key.may_ask(name));
+    match call {
+        Call::Chat(front) | Call::Embed(front) => {
+            let is_chat = matches!(call, Call::Chat(_));
+            ask(shared, state, front, is_chat, key.as_ref(), request).await
+        }
+        Call::Models => Ok(json(&lists::models(&names(), shared.begun_unix, may_see))),
+        Call::Model(name) => lists::one_model(&names(), &name, shared.begun_unix)
+            .filter(|_| may_see(&name))
+            .map(|model| json(&model))
+            .ok_or_else(|| no_model(&name)),
+        Call::Tags => Ok(json(&lists::tags(&names(), shared.begun_unix, may_see))),
+        Call::Loaded => Ok(json(&lists::loaded())),
+        Call::Show => {
+            let bytes = read_body(state, front, request).await?.1;
+            let asked: Value = serde_json::from_slice(&bytes).unwrap_or_default();
+            let name = asked.get("model").or_else(|| asked.get("name"));
+            let name = name.and_then(Value::as_str).unwrap_or_default();
+            lists::show(&names(), name)
+                .filter(|_| may_see(name))
+                .map(|shown| json(&shown))
+                .ok_or_else(|| no_model(name))
+        }
+        Call::Metrics => match &shared.mounts.metrics {
+            Some(metrics) => Ok(metrics_text(metrics())),
+            None => Err(nothing_there("/metrics")),
+        },
+        Call::Admin => match (&shared.mounts.admin, key) {
+            (Some(router), Some(key)) if key.is_admin() => {
+                Ok(mounted(router.clone(), &key, request).await)
+            }
+            (Some(_), Some(_)) => Err(Refusal::new(
+                StatusCode::FORBIDDEN,
+                ErrorKind::Permission,
+                "this key may not watch and steer the pool; its entry needs admin = true",
+            )),
+            // Without keys there is no way to tell who asks; the Unix socket is the way in then.
+            (Some(_), None) | (None, _) => Err(nothing_there("/admin")),
+        },
+        Call::Health | Call::Ready | Call::Root | Call::Version => Ok(text("ok\n")),
+    }
+}
+
+/// Asks the pool.
+async fn ask(
+    shared: &Arc<Shared>,
+    state: &State,
+    front: Front,
+    is_chat: bool,
+    key: Option<&Arc<Key>>,
+    request: Request<Incoming>,
+) -> Result<Response<Body>, Refusal> {
+    let slot = Slot::take(shared, state.settings.max_requests)?;
+    let (headers, bytes) = read_body(state, front, request).await?;
+    let catalog = catalog(shared);
+    let asked = if is_chat {
+        ask::chat(front, &bytes, &catalog, &state.settings.routes)
+    } else {
+        ask::embeddings(front, &bytes, &catalog)
+    };
+    let Asked {
+        mut request,
+        model,
+        include_usage,
+    } = asked.map_err(|error| Refusal::of(&error))?;
+    drop(bytes);
+    let pass = match key {
+        None => None,
+        Some(key) => {
+            if !key.may_ask(&model) {
+                return Err(Refusal::new(
+                    StatusCode::FORBIDDEN,
+                    ErrorKind::Permission,
+                    format!("key '{}' may not ask for '{model}'", key.name()),
+                ));
+            }
+            request.caller = Some(key.name().to_owned());
+            let tokens = request.estimated_prompt_tokens();
+            Some(key.admit(tokens)?)
+        }
+    };
+    request.traceparent = traceparent(&headers);
+    request.conversation = short(&headers, "x-llmdeck-conversation");
+    if short(&headers, "x-llmdeck-priority").as_deref() == Some("batch") {
+        request.priority = Priority::Batch;
+    }
     let streaming = request.stream;
-    let created_unix = now_unix();
-    let id = format!("chatcmpl-{created_unix:x}{:08x}", rand::random::<u32>());
     let speaker = Speaker::new(
         front,
-        &About {
-            id: &id,
-            model: &asked,
-            created_unix,
+        About {
+            id: id(front),
+            model: model.clone(),
+            created_unix: super::now_unix(),
             streaming,
             include_usage,
         },
     );
-    let stream = shared.deck.chat(request);
-    let answered = if streaming {
-        answer::streamed(stream, speaker, shared.stopped.clone()).await
-    } else {
-        answer::whole(stream, speaker).await
+    let work = Work {
+        chat: shared.deck.chat(request),
+        front,
+        speaker,
+        guard: Guard { pass, _slot: slot },
+    };
+    let answered = match (is_chat, streaming) {
+        (false, _) => answer::embedded(work, &model).await,
+        (true, true) => answer::streamed(work, shared.stopped.clone()).await,
+        (true, false) => answer::whole(work).await,
     };
     Ok(answered.unwrap_or_else(|error| {
         let mut response = Refusal::of(&error).into_response(front);
@@ -100,34 +193,108 @@ async fn chat(
     }))
 }
 
-/// Hands a request to what is mounted.
-async fn mounted(mut router: axum::Router, request: Request<Incoming>) -> Response<Body> {
+/// Checks what is said of a body, and reads it.
+async fn read_body(
+    state: &State,
+    front: Front,
+    request: Request<Incoming>,
+) -> Result<(HeaderMap, Bytes), Refusal> {
+    let (head, incoming) = request.into_parts();
+    let headers = head.headers;
+    let unsupported = |told: String| {
+        Refusal::new(
+            StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            ErrorKind::InvalidRequest,
+            told,
+        )
+    };
+    let media_type = headers.get(CONTENT_TYPE).map(HeaderValue::as_bytes);
+    let is_json = media_type.is_none_or(|media_type| {
+        let media_type = media_type.split(|byte| *byte == b';').next();
+        let media_type = media_type.unwrap_or_default().trim_ascii();
+        media_type.eq_ignore_ascii_case(b"application/json")
+    });
+    // Ollama takes anything, and the examples of its users rely on that.
+    if !is_json && !matches!(front, Front::Ollama | Front::Generate) {
+        return Err(unsupported("the body must be application/json".to_owned()));
+    }
+    if let Some(coding) = headers.get(CONTENT_ENCODING)
+        && coding != "identity"
+    {
+        return Err(unsupported(
+            "a compressed body is not taken; send it as it is".to_owned(),
+        ));
+    }
+    let settings = &state.settings;
+    let bytes = body::read(incoming, settings.body_limit, settings.read_timeout).await?;
+    Ok((headers, bytes))
+}
+
+/// One of the requests that may run at once; free again when dropped.
+pub(super) struct Slot(Arc<Shared>);
+
+impl Slot {
+    fn take(shared: &Arc<Shared>, most: usize) -> Result<Self, Refusal> {
+        let running = shared.running.fetch_add(1, Ordering::Relaxed);
+        let slot = Self(Arc::clone(shared));
+        if running >= most {
+            return Err(Refusal::new(
+                StatusCode::SERVICE_UNAVAILABLE,
+                ErrorKind::Overloaded,
+                format!(
+                    "the gateway has {most} requests running, which is its limit (gateway.max_requests); try again soon"
+                ),
+            ));
+        }
+        Ok(slot)
+    }
+}
+
+impl Drop for Slot {
+    fn drop(&mut self) {
+        self.0.running.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+/// Hands a request to what is mounted, and says who asks.
+async fn mounted(
+    mut router: axum::Router,
+    key: &Key,
+    mut request: Request<Incoming>,
+) -> Response<Body> {
     use tower_service::Service;
+    request.extensions_mut().insert(Origin::new(key.name()));
     match router.call(request.map(axum::body::Body::new)).await {
         Ok(response) => response.map(Body::Mounted),
         Err(never) => match never {},
     }
 }
 
-fn nothing_there(path: &str) -> Response<Body> {
-    Refusal::lost(Lost::Path, &Method::GET, path).into_response(Front::OpenAi)
+fn nothing_there(path: &str) -> Refusal {
+    Refusal::lost(Lost::Path, &Method::GET, path)
+}
+
+fn no_model(name: &str) -> Refusal {
+    Refusal::new(
+        StatusCode::NOT_FOUND,
+        ErrorKind::NotFoundModel,
+        format!("there is no model '{name}' here"),
+    )
 }
 
 /// Says whether a request would find an instance now. A gateway that drains is not ready.
-fn ready(shared: &Shared) -> Response<Body> {
-    let refused = |why: &str| {
-        Refusal::new(StatusCode::SERVICE_UNAVAILABLE, ErrorKind::NoInstance, why)
-            .into_response(Front::OpenAi)
-    };
+fn ready(shared: &Shared) -> Result<Response<Body>, Refusal> {
+    let refused =
+        |why: &str| Refusal::new(StatusCode::SERVICE_UNAVAILABLE, ErrorKind::NoInstance, why);
     if shared.draining.is_cancelled() {
-        return refused("the gateway is draining");
+        return Err(refused("the gateway is draining"));
     }
     let board = shared.deck.board();
     let mut states = board.instances.iter().map(|instance| &instance.state);
     if states.any(takes) {
-        text("ready\n")
+        Ok(text("ready\n"))
     } else {
-        refused("no instance can take a request now")
+        Err(refused("no instance can take a request now"))
     }
 }
 
@@ -143,13 +310,6 @@ fn takes(state: &InstanceState) -> bool {
     }
 }
 
-/// Tells whether an OpenAI client wants usage in its stream.
-fn wants_usage(request: &ChatRequest) -> bool {
-    let options = request.extra.get("stream_options");
-    let wanted = options.and_then(|options| options.get("include_usage"));
-    wanted.and_then(Value::as_bool).unwrap_or(false)
-}
-
 /// Returns the names in force, read again when they are old.
 fn catalog(shared: &Shared) -> Arc<Catalog> {
     let now = Instant::now();
@@ -162,9 +322,37 @@ fn catalog(shared: &Shared) -> Arc<Catalog> {
     read
 }
 
-fn now_unix() -> u64 {
-    let now = SystemTime::now().duration_since(UNIX_EPOCH);
-    now.unwrap_or_default().as_secs()
+/// Makes an id as clients of a front expect it.
+fn id(front: Front) -> String {
+    let prefix = match front {
+        Front::OpenAi | Front::Ollama | Front::ZhipuAi => "chatcmpl-",
+        Front::Completions | Front::Generate => "cmpl-",
+        Front::Responses => "resp_",
+        Front::Anthropic => "msg_",
+    };
+    format!("{prefix}{:016x}", rand::random::<u64>())
+}
+
+/// Returns the W3C `traceparent` of a request, if it is one.
+fn traceparent(headers: &HeaderMap) -> Option<String> {
+    let text = headers.get("traceparent")?.to_str().ok()?;
+    let parts: Vec<&str> = text.split('-').collect();
+    let is_hex = |part: &str, length| {
+        part.len() == length
+            && part
+                .bytes()
+                .all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
+    };
+    let is_one = matches!(parts.as_slice(), [version, trace, parent, flags, ..]
+        if is_hex(version, 2) && is_hex(trace, 32) && is_hex(parent, 16) && is_hex(flags, 2)
+            && trace.bytes().any(|byte| byte != b'0'));
+    (is_one && text.len() <= 100).then(|| text.to_owned())
+}
+
+/// Returns a header's value when it is short visible text.
+fn short(headers: &HeaderMap, name: &str) -> Option<String> {
+    let text = headers.get(name)?.to_str().ok()?.trim();
+    (!text.is_empty() && text.len() <= 128).then(|| text.to_owned())
 }
 
 fn json(value: &Value) -> Response<Body> {

@@ -6,7 +6,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use socket2::{Domain, Protocol, Socket, Type};
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::OwnedSemaphorePermit;
 
 use super::{Shared, connection};
 
@@ -35,14 +36,18 @@ pub(super) fn open(address: SocketAddr) -> io::Result<TcpListener> {
 pub(super) async fn accept_all(shared: Arc<Shared>, listener: TcpListener) {
     let accepting = async {
         loop {
+            // Closed only with the gateway itself.
+            let Ok(permit) = Arc::clone(&shared.connections).acquire_owned().await else {
+                return;
+            };
             match listener.accept().await {
                 Ok((stream, peer)) => {
                     if let Err(error) = stream.set_nodelay(true) {
                         tracing::debug!(%error, "no TCP_NODELAY");
                     }
-                    shared
-                        .tasks
-                        .spawn(connection::serve(Arc::clone(&shared), stream, peer));
+                    let shared = Arc::clone(&shared);
+                    let tasks = shared.tasks.clone();
+                    tasks.spawn(take(shared, stream, peer, permit));
                 }
                 Err(error) if is_about_one(&error) => {}
                 Err(error) => {
@@ -53,6 +58,23 @@ pub(super) async fn accept_all(shared: Arc<Shared>, listener: TcpListener) {
         }
     };
     shared.draining.run_until_cancelled(accepting).await;
+}
+
+async fn take(
+    shared: Arc<Shared>,
+    stream: TcpStream,
+    peer: SocketAddr,
+    _permit: OwnedSemaphorePermit,
+) {
+    let state = shared.state();
+    let Some(tls) = &state.tls else {
+        return connection::serve(shared, stream, peer).await;
+    };
+    match tokio::time::timeout(state.settings.read_timeout, tls.accept(stream)).await {
+        Ok(Ok(stream)) => connection::serve(shared, stream, peer).await,
+        Ok(Err(error)) => tracing::debug!(%peer, %error, "no TLS"),
+        Err(_) => tracing::debug!(%peer, "no TLS in time"),
+    }
 }
 
 /// Tells whether an error concerns only the connection that was about to be taken.

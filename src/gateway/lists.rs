@@ -4,10 +4,18 @@ use serde_json::{Value, json};
 
 use super::catalog::{Catalog, Listed};
 
+/// The version of Ollama whose API is spoken here.
+const OLLAMA: &str = "0.12.0";
+
 /// Lists the models as OpenAI does. `created_unix` is when the gateway began, since nobody knows it of a model.
-pub(super) fn models(catalog: &Catalog, created_unix: u64) -> Value {
-    let data = catalog.list().into_iter();
-    let data: Vec<Value> = data.map(|listed| model(&listed, created_unix)).collect();
+pub(super) fn models(
+    catalog: &Catalog,
+    created_unix: u64,
+    may_see: impl Fn(&str) -> bool,
+) -> Value {
+    let listed = catalog.list().into_iter();
+    let listed = listed.filter(|listed| may_see(&listed.name));
+    let data: Vec<Value> = listed.map(|listed| model(&listed, created_unix)).collect();
     json!({"object": "list", "data": data})
 }
 
@@ -24,5 +32,60 @@ fn model(listed: &Listed, created_unix: u64) -> Value {
         "object": "model",
         "created": created_unix,
         "owned_by": listed.owner,
+    })
+}
+
+/// Lists the models as Ollama does. Sizes and digests are not known of models that live elsewhere.
+pub(super) fn tags(catalog: &Catalog, created_unix: u64, may_see: impl Fn(&str) -> bool) -> Value {
+    let modified = i64::try_from(created_unix).unwrap_or_default();
+    let modified = jiff::Timestamp::from_second(modified).unwrap_or_default();
+    let listed = catalog.list().into_iter();
+    let listed = listed.filter(|listed| may_see(&listed.name));
+    let models = listed.map(|listed| {
+        json!({
+            "name": listed.name,
+            "model": listed.name,
+            "modified_at": modified.to_string(),
+            "size": 0,
+            "digest": "",
+            "details": details(),
+        })
+    });
+    json!({"models": models.collect::<Vec<_>>()})
+}
+
+/// Lists what is loaded, which nobody knows of models that live elsewhere.
+pub(super) fn loaded() -> Value {
+    json!({"models": []})
+}
+
+/// Shows one model as Ollama does; `None` when there is none of that name.
+pub(super) fn show(catalog: &Catalog, name: &str) -> Option<Value> {
+    let tagged = format!("{name}:latest");
+    let mut listed = catalog.list().into_iter();
+    listed.find(|listed| listed.name == name || listed.name == tagged)?;
+    Some(json!({
+        "modelfile": "",
+        "parameters": "",
+        "template": "",
+        "details": details(),
+        "model_info": {},
+        "capabilities": ["completion", "tools"],
+    }))
+}
+
+/// Says the version as Ollama does.
+pub(super) fn version() -> Value {
+    json!({"version": OLLAMA})
+}
+
+fn details() -> Value {
+    json!({
+        "parent_model": "",
+        "format": "",
+        "family": "",
+        "families": [],
+        "parameter_size": "",
+        "quantization_level": "",
     })
 }

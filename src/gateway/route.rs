@@ -9,6 +9,18 @@ use crate::wire::serve::Front;
 pub(super) enum Call {
     /// A chat, in this protocol.
     Chat(Front),
+    /// Embeddings, in this protocol.
+    Embed(Front),
+    /// The models, as Ollama lists them.
+    Tags,
+    /// The models that are loaded, as Ollama lists them.
+    Loaded,
+    /// One model, as Ollama shows it.
+    Show,
+    /// A version, as Ollama says it.
+    Version,
+    /// Ollama's "is anybody there".
+    Root,
     /// The models, as OpenAI lists them.
     Models,
     /// One model, as OpenAI shows it.
@@ -40,7 +52,19 @@ pub(super) fn find(method: &Method, path: &str) -> Result<Call, Lost> {
     };
     let (call, wanted) = match path {
         "/v1/chat/completions" => (Call::Chat(Front::OpenAi), Method::POST),
+        "/v1/completions" => (Call::Chat(Front::Completions), Method::POST),
+        "/v1/responses" => (Call::Chat(Front::Responses), Method::POST),
+        "/v1/messages" => (Call::Chat(Front::Anthropic), Method::POST),
         "/api/chat" => (Call::Chat(Front::Ollama), Method::POST),
+        "/api/generate" => (Call::Chat(Front::Generate), Method::POST),
+        "/v1/embeddings" => (Call::Embed(Front::OpenAi), Method::POST),
+        "/api/paas/v4/embeddings" => (Call::Embed(Front::ZhipuAi), Method::POST),
+        "/api/embed" => (Call::Embed(Front::Ollama), Method::POST),
+        "/api/tags" => (Call::Tags, Method::GET),
+        "/api/ps" => (Call::Loaded, Method::GET),
+        "/api/show" => (Call::Show, Method::POST),
+        "/api/version" => (Call::Version, Method::GET),
+        "/" => (Call::Root, Method::GET),
         "/api/paas/v4/chat/completions" => (Call::Chat(Front::ZhipuAi), Method::POST),
         "/v1/models" => (Call::Models, Method::GET),
         "/healthz" => (Call::Health, Method::GET),
@@ -66,6 +90,8 @@ pub(super) fn front_of(path: &str) -> Front {
         Front::ZhipuAi
     } else if path.starts_with("/api/") {
         Front::Ollama
+    } else if path.starts_with("/v1/messages") {
+        Front::Anthropic
     } else {
         Front::OpenAi
     }

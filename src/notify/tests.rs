@@ -1,3 +1,4 @@
+use std::fmt::Write;
 use std::sync::Arc;
 
 use axum::Router;
@@ -29,7 +30,10 @@ fn hmac_by_hand(key: &str, message: &str) -> String {
     };
     let inner = Sha256::digest([padded(0x36), message.as_bytes().to_vec()].concat());
     let outer = Sha256::digest([padded(0x5c), inner.to_vec()].concat());
-    outer.iter().map(|byte| format!("{byte:02x}")).collect()
+    outer.iter().fold(String::new(), |mut text, byte| {
+        write!(text, "{byte:02x}").unwrap();
+        text
+    })
 }
 
 type Came = Arc<Mutex<Vec<(HeaderMap, String)>>>;

@@ -57,6 +57,8 @@ pub(crate) struct Want {
     pub(crate) tag: Option<u64>,
     /// The caller's own number for it, handed to the strategy.
     pub(crate) request: u64,
+    /// The provider types that can do it, a bit each; 0 for all.
+    pub(crate) types: u8,
 }
 
 impl Want {
@@ -80,8 +82,14 @@ impl Want {
             tried: Vec::new(),
             tag: None,
             request: 0,
+            types: request.types.iter().fold(0, |all, one| all | bit(*one)),
         }
     }
+}
+
+/// Returns a provider type's bit among several.
+pub(super) const fn bit(provider_type: ProviderType) -> u8 {
+    1 << provider_type as u8
 }
 
 /// The right to send one request to one instance.
@@ -205,7 +213,7 @@ pub(crate) struct Core {
     /// How many of `ready` must be asked.
     asking: usize,
     classes: Vec<Class>,
-    class_of: HashMap<(Target, Option<String>), usize>,
+    class_of: HashMap<(Target, Option<String>, u8), usize>,
     balancing: Vec<Balancing>,
     queue: Queue<Pending>,
     leases: HashMap<u64, LeaseState, Numbered>,

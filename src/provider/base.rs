@@ -21,7 +21,9 @@ use super::fingerprint;
 use super::hint::better_hint;
 use super::http::{Http, Way, read_authorities};
 use super::{Settings, Timeouts};
-use crate::base::{ChatRequest, ChatStream, Error, ErrorKind, InstanceName, ProviderType};
+use crate::base::{
+    ChatRequest, ChatStream, Endpoint, Error, ErrorKind, InstanceName, ProviderType,
+};
 use crate::wire;
 
 /// How much of an error's body is read, and for how long.
@@ -210,16 +212,23 @@ impl Upstream {
     pub(super) async fn post(
         &self,
         body: Bytes,
+        endpoint: Endpoint,
         streaming: bool,
         traceparent: Option<HeaderValue>,
     ) -> Result<Response, Error> {
+        let url = match endpoint {
+            Endpoint::Chat => self.chat_url.clone(),
+            Endpoint::Embeddings => self
+                .address
+                .join(wire::embed::embed_path(self.provider_type)),
+        };
         let accept = match (streaming, self.provider_type) {
             (false, _) => "application/json",
             (true, ProviderType::Ollama) => "application/x-ndjson",
             (true, ProviderType::OpenAi | ProviderType::ZhipuAi) => "text/event-stream",
         };
         self.execute(|| {
-            let mut request = Request::new(Method::POST, self.chat_url.clone());
+            let mut request = Request::new(Method::POST, url.clone());
             let headers = request.headers_mut();
             headers.reserve(MOST_HEADERS);
             headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));

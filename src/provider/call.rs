@@ -13,11 +13,13 @@ use tokio::time::{Instant, timeout, timeout_at};
 use super::Timeouts;
 use super::base::{Upstream, content_type, header};
 use super::fault::{Stage, explain};
+use super::reader::Reader;
 use crate::base::trace::Trace;
 use crate::base::{
-    ChatRequest, ChatStream, Chunk, Error, ErrorKind, RateLimits, ResponseHead, clean_line, shorten,
+    ChatRequest, ChatStream, Chunk, Endpoint, Error, ErrorKind, RateLimits, RawBody, ResponseHead,
+    clean_line, shorten,
 };
-use crate::wire::{self, Decode};
+use crate::wire;
 
 /// How much of a body is read after its end was announced, and for how long, so that its connection can be kept.
 const LONGEST_REST: usize = 64 << 10;
@@ -33,16 +35,19 @@ const REQUEST_ID_HEADERS: [&str; 4] = [
 
 /// Makes the stream of one answer. Nothing is sent until it is polled.
 pub(super) fn stream(upstream: &Arc<Upstream>, request: &ChatRequest) -> ChatStream {
-    let body = wire::encode(upstream.provider_type, request, &upstream.quirks).to_string();
     let call = Call {
         upstream: Arc::clone(upstream),
         streaming: request.stream,
+        raw: request.raw.clone(),
         traceparent: request
             .traceparent
             .as_deref()
             .filter(|text| Trace::parse(text).is_some())
             .and_then(|text| HeaderValue::from_str(text).ok()),
-        phase: Phase::Unsent(Bytes::from(body)),
+        phase: match body(upstream, request) {
+            Ok(body) => Phase::Unsent(body),
+            Err(error) => Phase::Failed(error),
+        },
         ready: VecDeque::new(),
     };
     let items = stream::unfold(call, |mut call| async move {
@@ -52,9 +57,34 @@ pub(super) fn stream(upstream: &Arc<Upstream>, request: &ChatRequest) -> ChatStr
     Box::pin(items.fuse())
 }
 
+/// Makes the request's body: what the caller wrote, where the instance speaks the caller's protocol.
+fn body(upstream: &Upstream, request: &ChatRequest) -> Result<Bytes, Error> {
+    let provider_type = upstream.provider_type;
+    let model = request.model.as_deref().unwrap_or_default();
+    match request.raw.as_deref() {
+        Some(raw) if raw.provider_type == provider_type => {
+            Ok(wire::encode_raw(model, &raw.members).into())
+        }
+        Some(raw) if raw.endpoint == Endpoint::Embeddings => {
+            let members = wire::embed::members(&raw.members)?;
+            let members =
+                wire::embed::translate_request(raw.provider_type, provider_type, members)?;
+            let mut body = serde_json::Map::new();
+            body.insert("model".to_owned(), model.into());
+            body.extend(members);
+            Ok(serde_json::Value::Object(body).to_string().into())
+        }
+        Some(_) | None => {
+            let body = wire::encode(provider_type, request, &upstream.quirks);
+            Ok(body.to_string().into())
+        }
+    }
+}
+
 struct Call {
     upstream: Arc<Upstream>,
     streaming: bool,
+    raw: Option<Arc<RawBody>>,
     /// The W3C `traceparent` to send along.
     traceparent: Option<HeaderValue>,
     phase: Phase,
@@ -71,7 +101,7 @@ enum Phase {
 
 struct Reading {
     response: Response,
-    decoder: Box<dyn Decode>,
+    reader: Reader,
     patience: Patience,
 }
 
@@ -97,8 +127,10 @@ impl Call {
         let upstream = &self.upstream;
         let patience = Patience::start(upstream.timeouts, self.streaming);
         let (until, limit) = patience.next();
-        let posted = upstream.post(body, self.streaming, self.traceparent.take());
-        let response = match timeout_at(until, posted).await {
+        let endpoint = self.raw.as_ref().map_or(Endpoint::Chat, |raw| raw.endpoint);
+        let traceparent = self.traceparent.take();
+        let posting = upstream.post(body, endpoint, self.streaming, traceparent);
+        let response = match timeout_at(until, posting).await {
             Ok(response) => response?,
             Err(_) => return Err(patience.exhausted(limit)),
         };
@@ -126,8 +158,9 @@ impl Call {
             after = ?head.after,
             "response headers"
         );
-        let decoder = wire::decoder(
+        let reader = Reader::new(
             upstream.provider_type,
+            self.raw.as_deref(),
             self.streaming,
             content_type(headers).as_deref(),
             upstream.max_line,
@@ -135,7 +168,7 @@ impl Call {
         self.ready.push_back(Chunk::Head(Box::new(head)));
         Ok(Reading {
             response,
-            decoder,
+            reader,
             patience,
         })
     }
@@ -150,10 +183,10 @@ impl Call {
         let received = timeout_at(until, reading.response.chunk()).await;
         let phase = match received {
             Err(_) => Phase::Failed(reading.patience.exhausted(limit)),
-            Ok(Ok(Some(bytes))) => match reading.decoder.feed(&bytes, &mut out) {
+            Ok(Ok(Some(bytes))) => match reading.reader.feed(bytes, &mut out) {
                 Err(error) => Phase::Failed(error),
-                Ok(()) if reading.decoder.is_done() => {
-                    let ended = reading.decoder.finish(&mut out);
+                Ok(()) if reading.reader.is_done() => {
+                    let ended = reading.reader.finish(&mut out);
                     drain(reading.response);
                     Phase::ended(ended)
                 }
@@ -162,10 +195,10 @@ impl Call {
                     None => Phase::Reading(reading),
                 },
             },
-            Ok(Ok(None)) => Phase::ended(reading.decoder.finish(&mut out)),
+            Ok(Ok(None)) => Phase::ended(reading.reader.finish(&mut out)),
             Ok(Err(error)) => {
                 // A connection that breaks after the answer's own end takes nothing away from it.
-                if reading.decoder.finish(&mut out).is_ok() {
+                if reading.reader.finish(&mut out).is_ok() {
                     Phase::Over
                 } else {
                     out.retain(Chunk::is_output);

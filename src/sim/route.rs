@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use axum::body::Body;
 use axum::http::{Method, Request, Response, StatusCode};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::connection::{Closed, Connection};
 use super::instance::Instance;
@@ -17,6 +17,7 @@ use crate::wire::serve;
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Route {
     Chat,
+    Embeddings,
     Models,
     Model(String),
     Tags,
@@ -59,7 +60,7 @@ pub(super) async fn handle(
     }
     let is_list = matches!(
         route,
-        Route::Models | Route::Model(_) | Route::Tags | Route::Loaded
+        Route::Models | Route::Embeddings | Route::Model(_) | Route::Tags | Route::Loaded
     );
     if is_list {
         let wanted = profile.key.as_deref();
@@ -67,7 +68,49 @@ pub(super) async fn handle(
             return Ok(Refusal::from(denied).into_response(profile.provider_type));
         }
     }
+    if route == Route::Embeddings {
+        return Ok(embeddings(&instance, request).await);
+    }
     Ok(answer(&instance, route, &request))
+}
+
+/// Answers with a vector for each text: how often each of eight groups of bytes is in it.
+async fn embeddings(instance: &Instance, request: Request<Body>) -> Response<Body> {
+    const LARGEST_BODY: usize = 16 << 20;
+    let provider_type = instance.profile.provider_type;
+    let bytes = axum::body::to_bytes(request.into_body(), LARGEST_BODY).await;
+    let asked = bytes
+        .ok()
+        .and_then(|bytes| serde_json::from_slice::<Value>(&bytes).ok());
+    let texts: Option<Vec<&str>> = asked.as_ref().and_then(|asked| match asked.get("input")? {
+        Value::String(text) => Some(vec![text.as_str()]),
+        Value::Array(list) => list.iter().map(Value::as_str).collect(),
+        _ => None,
+    });
+    let Some(texts) = texts else {
+        let told = "'input' must be a text or a list of texts".to_owned();
+        return Refusal::new(Reason::BadRequest(told)).into_response(provider_type);
+    };
+    let vectors = texts.iter().map(|text| {
+        let mut vector = [0.0_f64; 8];
+        for byte in text.bytes() {
+            vector[usize::from(byte % 8)] += 1.0 / text.len() as f64;
+        }
+        vector
+    });
+    let tokens: usize = texts.iter().map(|text| text.len().div_ceil(4)).sum();
+    let model = instance.models.first();
+    let body = if provider_type == ProviderType::Ollama {
+        json!({"model": model, "embeddings": vectors.collect::<Vec<_>>(), "prompt_eval_count": tokens})
+    } else {
+        let data: Vec<Value> = vectors
+            .enumerate()
+            .map(|(index, vector)| json!({"object": "embedding", "index": index, "embedding": vector}))
+            .collect();
+        let usage = json!({"prompt_tokens": tokens, "total_tokens": tokens});
+        json!({"object": "list", "data": data, "model": model, "usage": usage})
+    };
+    refusal::json_response(StatusCode::OK, &body)
 }
 
 fn answer(instance: &Instance, route: Route, request: &Request<Body>) -> Response<Body> {
@@ -82,7 +125,9 @@ fn answer(instance: &Instance, route: Route, request: &Request<Body>) -> Respons
         Route::Version => ok(lists::version()),
         Route::Root => refusal::text(StatusCode::OK, "Ollama is running"),
         Route::WrongMethod => no_such_call(provider_type, StatusCode::METHOD_NOT_ALLOWED, request),
-        Route::Chat | Route::Unknown => no_such_call(provider_type, StatusCode::NOT_FOUND, request),
+        Route::Chat | Route::Embeddings | Route::Unknown => {
+            no_such_call(provider_type, StatusCode::NOT_FOUND, request)
+        }
     }
 }
 
@@ -115,6 +160,7 @@ fn route(provider_type: ProviderType, method: &Method, path: &str) -> Route {
         ProviderType::Ollama => match path {
             "/" | "" => (Route::Root, Method::GET),
             "/api/chat" => (Route::Chat, Method::POST),
+            "/api/embed" => (Route::Embeddings, Method::POST),
             "/api/tags" => (Route::Tags, Method::GET),
             "/api/ps" => (Route::Loaded, Method::GET),
             "/api/version" => (Route::Version, Method::GET),
@@ -132,6 +178,7 @@ fn route(provider_type: ProviderType, method: &Method, path: &str) -> Route {
 fn compatible(path: Option<&str>) -> (Route, Method) {
     match path {
         Some("/chat/completions") => (Route::Chat, Method::POST),
+        Some("/embeddings") => (Route::Embeddings, Method::POST),
         Some("/models") => (Route::Models, Method::GET),
         Some(path) => match path.strip_prefix("/models/") {
             Some(name) => (Route::Model(name.to_owned()), Method::GET),

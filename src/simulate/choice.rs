@@ -75,6 +75,7 @@ impl Choices {
             deadline: self.now + Duration::from_secs(60),
             tried: Vec::new(),
             tag: None,
+            types: 0,
             request: 0,
         };
         match self.core.acquire(want, self.now) {

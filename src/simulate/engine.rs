@@ -387,6 +387,7 @@ impl Engine<'_> {
                 deadline: self.instant() + self.scenario.pool.deadline,
                 tried: Vec::new(),
                 tag: None,
+                types: 0,
                 request: 0,
             },
             lease: 0,

@@ -6,7 +6,7 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 
-pub(super) use request::{arguments, encode};
+pub(super) use request::{OPTIONS, arguments, encode};
 
 use super::classify::in_band;
 use super::ending::Ending;

@@ -2,6 +2,7 @@
 
 mod decoding;
 mod fixtures;
+mod fronts;
 mod properties;
 mod requests;
 mod serving;

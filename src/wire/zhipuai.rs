@@ -61,7 +61,22 @@ pub(super) fn encode(request: &ChatRequest, quirks: &super::Quirks) -> Value {
     if request.tool_choice.as_ref().and_then(Value::as_str) != Some("none") {
         super::openai::put_tools(&mut body, request);
     }
-    put_extra(&mut body, &request.extra, |_| false);
+    if let Some(effort) = request
+        .extra
+        .get("reasoning_effort")
+        .and_then(Value::as_str)
+        && !request.extra.contains_key("thinking")
+    {
+        let kind = if effort == "none" {
+            "disabled"
+        } else {
+            "enabled"
+        };
+        body.insert("thinking".to_owned(), json!({"type": kind}));
+    }
+    put_extra(&mut body, &request.extra, |field| {
+        field == "reasoning_effort"
+    });
     Value::Object(body)
 }
 

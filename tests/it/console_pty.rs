@@ -34,9 +34,14 @@ fn line_discipline(pair: &PtyPair) -> String {
 }
 
 impl Console {
-    fn start(arguments: &[&str]) -> Self {
+    pub(crate) fn start(arguments: &[&str]) -> Self {
+        Self::run(env!("CARGO_BIN_EXE_llmdeck"), arguments)
+    }
+
+    /// Runs a program in a terminal of its own.
+    pub(crate) fn run(program: &str, arguments: &[&str]) -> Self {
         let home = tempfile::tempdir().unwrap();
-        let mut console = Self::start_in(home.path(), arguments, &[]);
+        let mut console = Self::run_in(program, home.path(), arguments, &[]);
         console._home = Some(home);
         console
     }
@@ -47,8 +52,17 @@ impl Console {
         arguments: &[&str],
         variables: &[(&str, &str)],
     ) -> Self {
+        Self::run_in(env!("CARGO_BIN_EXE_llmdeck"), home, arguments, variables)
+    }
+
+    fn run_in(
+        program: &str,
+        home: &std::path::Path,
+        arguments: &[&str],
+        variables: &[(&str, &str)],
+    ) -> Self {
         let pair = native_pty_system().openpty(SIZE).unwrap();
-        let mut command = CommandBuilder::new(env!("CARGO_BIN_EXE_llmdeck"));
+        let mut command = CommandBuilder::new(program);
         command.args(arguments);
         command.env_clear();
         command.env("TERM", "xterm-256color");
@@ -86,7 +100,7 @@ impl Console {
         self.keyboard.flush().unwrap();
     }
 
-    fn terminal(&self) -> vt100::Parser {
+    pub(crate) fn terminal(&self) -> vt100::Parser {
         let mut terminal = vt100::Parser::new(SIZE.rows, SIZE.cols, 0);
         terminal.process(&self.written.lock());
         terminal
@@ -113,6 +127,16 @@ impl Console {
         self.until(text, |screen| screen.contains(text));
     }
 
+    pub(crate) fn has_ended(&mut self) -> bool {
+        self.child.try_wait().unwrap().is_some()
+    }
+
+    /// Gives the terminal another size.
+    pub(crate) fn resize(&self, cols: u16, rows: u16) {
+        let size = PtySize { rows, cols, ..SIZE };
+        self.pair.master.resize(size).unwrap();
+    }
+
     pub(crate) fn ended(&mut self) -> ExitStatus {
         let begun = Instant::now();
         loop {
@@ -125,14 +149,14 @@ impl Console {
     }
 
     #[cfg(unix)]
-    fn signal(&self, signal: rustix::process::Signal) {
+    pub(crate) fn signal(&self, signal: rustix::process::Signal) {
         let pid = i32::try_from(self.child.process_id().unwrap()).unwrap();
         let pid = rustix::process::Pid::from_raw(pid).unwrap();
         rustix::process::kill_process(pid, signal).unwrap();
     }
 
     /// Sees to it that every mode is off, the cursor is shown and the line discipline is back.
-    fn assert_restored(&self) {
+    pub(crate) fn assert_restored(&self) {
         let begun = Instant::now();
         // The last bytes may be on their way.
         while self.terminal().screen().alternate_screen() && begun.elapsed() < PATIENCE {

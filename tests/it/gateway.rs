@@ -1,4 +1,8 @@
 //! The gateway over simulated instances: real clients' bytes, real sockets on both sides.
 
 mod basics;
+mod callers;
+mod faults;
+mod fronts;
+mod hostile;
 mod rig;

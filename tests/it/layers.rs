@@ -25,7 +25,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("sim", &["base", "wire"]),
     // Of the pool it uses the names of the strategies.
     ("console", &["base", "deck", "pool"]),
-    ("gateway", &["base", "deck", "wire"]),
+    ("gateway", &["base", "deck", "limit", "remote", "wire"]),
     ("logging", &["base"]),
     (
         "config",

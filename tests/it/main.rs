@@ -10,6 +10,8 @@ mod attach;
 mod cli;
 mod config;
 mod console_pty;
+#[cfg(unix)]
+mod console_pty_ends;
 mod driver;
 mod faults;
 #[cfg(feature = "store")]

@@ -115,9 +115,10 @@ fn rate(text: &str) -> Result<f64, String> {
 
 fn time(text: &str) -> Result<Duration, String> {
     let time = warm_up(text)?;
-    match time.is_zero() {
-        true => Err("a time above 0 is wanted".to_owned()),
-        false => Ok(time),
+    if time.is_zero() {
+        Err("a time above 0 is wanted".to_owned())
+    } else {
+        Ok(time)
     }
 }
 

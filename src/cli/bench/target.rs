@@ -35,7 +35,7 @@ pub(super) struct Loaded {
     pub(super) warnings: Vec<String>,
     way: Way,
     /// The embedded pool answers only as long as this lives.
-    _started: Option<Started>,
+    started: Option<Started>,
 }
 
 #[derive(Clone)]
@@ -97,7 +97,7 @@ impl Loaded {
         if let Some(instance) = config.instances.iter().find(named) {
             let mut loaded = alone(instance, &config.prices, args)?;
             loaded.warnings.clone_from(&config.warnings);
-            loaded._started = Some(started);
+            loaded.started = Some(started);
             return Ok(loaded);
         }
         let route = config
@@ -133,7 +133,7 @@ impl Loaded {
             upstreams: upstreams.collect(),
             warnings: config.warnings.clone(),
             way: Way::Driven(started.driver.clone()),
-            _started: Some(started),
+            started: Some(started),
         })
     }
 
@@ -175,7 +175,7 @@ fn alone(
             instance.provider.clone(),
             &Http::from_env()?,
         )?),
-        _started: None,
+        started: None,
     })
 }
 
@@ -223,9 +223,12 @@ async fn by_url(config: &Config, env: &Env, args: &BenchArgs) -> Result<Loaded, 
 }
 
 fn unknown(config: &Config, wanted: &str) -> Error {
-    let list = |names: Vec<&str>| match names.is_empty() {
-        true => "none".to_owned(),
-        false => names.join(", "),
+    let list = |names: Vec<&str>| {
+        if names.is_empty() {
+            "none".to_owned()
+        } else {
+            names.join(", ")
+        }
     };
     let instances = config
         .instances

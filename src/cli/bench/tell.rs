@@ -189,9 +189,10 @@ fn row(step: &Outcome) -> Vec<String> {
     if step.not_sent > 0 {
         lost.push(format!("{} not sent", step.not_sent));
     }
-    row.push(match lost.is_empty() {
-        true => "0".to_owned(),
-        false => lost.join(", "),
+    row.push(if lost.is_empty() {
+        "0".to_owned()
+    } else {
+        lost.join(", ")
     });
     row
 }

@@ -8,12 +8,15 @@ use ratatui::backend::{Backend, ClearType, CrosstermBackend, WindowSize};
 use ratatui::buffer::Cell;
 use ratatui::layout::{Position, Size};
 
+use super::paint::Painter;
+
 const BEGIN: &[u8] = b"\x1b[?2026h\x1b[?25l";
 const END: &[u8] = b"\x1b[?2026l";
 
 /// Wraps crossterm's backend.
 pub(crate) struct Quiet<W: Write> {
     inner: CrosstermBackend<W>,
+    painter: Painter,
     /// Whether this frame has written anything.
     begun: bool,
     /// Where the cursor is wanted, and where it was left.
@@ -32,6 +35,7 @@ impl<W: Write> Quiet<W> {
     pub(crate) fn new(inner: CrosstermBackend<W>) -> Self {
         Self {
             inner,
+            painter: Painter::default(),
             begun: false,
             wanted: Cursor::Hidden,
             shown: Cursor::Unknown,
@@ -61,7 +65,8 @@ impl<W: Write> Backend for Quiet<W> {
             return Ok(());
         }
         self.begin()?;
-        self.inner.draw(content)
+        let painted = self.painter.paint(content);
+        self.inner.write_all(painted.as_bytes())
     }
 
     fn hide_cursor(&mut self) -> io::Result<()> {
@@ -91,6 +96,7 @@ impl<W: Write> Backend for Quiet<W> {
 
     fn clear(&mut self) -> io::Result<()> {
         self.begin()?;
+        self.painter.cleared();
         self.inner.clear()
     }
 

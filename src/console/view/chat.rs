@@ -26,7 +26,7 @@ use crate::console::theme::Role;
 use crate::console::words::{phrase, t, translate};
 
 /// By how many lines a followed stream moves up at once; see state/scroll.rs.
-const STEP: usize = 6;
+const STEP: usize = 10;
 
 /// Draws the chat.
 pub(crate) fn draw(

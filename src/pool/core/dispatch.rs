@@ -9,7 +9,7 @@ use crate::base::{Error, ErrorKind, InstanceName, Target};
 use super::super::estimate::Fleet;
 use super::super::queue::{Place, Waiter};
 use super::super::strategy::Field;
-use super::{Admission, Class, Core, Grant, LeaseState, Pending, Ready, Want};
+use super::{Admission, Class, Core, Grant, LeaseState, Pending, Ready, Want, bit};
 
 /// A waiter is passed over at most so often; then what it can use is kept for it.
 const MOST_BYPASSES: u32 = 16;
@@ -68,6 +68,10 @@ impl Core {
     }
 
     /// Serves a request that meets nobody in the queue and finds a permit: as one that waits for no time.
+    #[expect(
+        clippy::result_large_err,
+        reason = "it goes back to whoever then waits with it"
+    )]
     fn pass_through(&mut self, want: Want, class: usize, now: Instant) -> Result<Grant, Want> {
         if !self.queue.is_empty() || want.deadline <= now {
             return Err(want);
@@ -440,7 +444,11 @@ impl Core {
             Target::Any | Target::Type(_) | Target::Route(_) => want.model.clone(),
         };
         let known = model.as_ref().is_none_or(listed);
-        let key = (want.target.clone(), model.clone().filter(|_| known));
+        let key = (
+            want.target.clone(),
+            model.clone().filter(|_| known),
+            want.types,
+        );
         if known && let Some(class) = self.class_of.get(&key) {
             return Ok(*class);
         }
@@ -449,7 +457,7 @@ impl Core {
             key
         } else {
             // Not remembered under its name, which a stranger chose; one class for all such names of a target.
-            let key = (want.target.clone(), Some(String::new()));
+            let key = (want.target.clone(), Some(String::new()), want.types);
             if let Some(class) = self.class_of.get(&key) {
                 return Ok(*class);
             }
@@ -463,7 +471,10 @@ impl Core {
     fn build_class(&self, want: &Want, model: Option<&str>) -> Result<Class, Error> {
         let serves = |at: &u32| {
             let models = &self.slots[*at as usize].settings.models;
-            model.is_none_or(|model| models.is_empty() || models.iter().any(|known| known == model))
+            let can = want.types == 0
+                || want.types & bit(self.slots[*at as usize].settings.provider_type) != 0;
+            can && model
+                .is_none_or(|model| models.is_empty() || models.iter().any(|known| known == model))
         };
         let all = (0..self.slots.len() as u32).filter(|at| !self.slots[*at as usize].removed);
         let mut tiers: Option<Vec<u32>> = None;
@@ -821,9 +832,10 @@ impl Core {
         let standing = &mut self.standings[at];
         standing.expected = slot.estimate.score(oldest, &self.fleet, now) as f32;
         // Whatever has budgets needs care; the others' limiters stay unread.
-        standing.budget_left = match self.gates[at].care {
-            true => slot.limiter.share_left(now) as f32,
-            false => 1.0,
+        standing.budget_left = if self.gates[at].care {
+            slot.limiter.share_left(now) as f32
+        } else {
+            1.0
         };
     }
 }

@@ -160,6 +160,7 @@ mod tests {
             deadline: now + Duration::from_secs(600),
             tried: Vec::new(),
             tag: None,
+            types: 0,
             request: 0,
         };
         let Admission::Granted(first) = core.acquire(want(now), now) else {

@@ -41,6 +41,7 @@ fn want(now: Instant) -> Want {
         deadline: now + Duration::from_secs(60),
         tried: Vec::new(),
         tag: None,
+        types: 0,
         request: 0,
     }
 }

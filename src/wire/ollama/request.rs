@@ -6,7 +6,7 @@ use crate::base::{ChatRequest, Content, Message, Part, Role, ToolArguments};
 use crate::wire::openai::{put, put_extra};
 
 /// Fields that others know at the top and Ollama among its options.
-const OPTIONS: [&str; 6] = [
+pub(in crate::wire) const OPTIONS: [&str; 6] = [
     "frequency_penalty",
     "presence_penalty",
     "repeat_penalty",

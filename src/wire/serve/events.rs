@@ -5,7 +5,7 @@ use serde::Serialize;
 use serde_json::{Map, Value, json};
 
 use super::Encoder;
-use crate::base::{Chunk, FinishReason, ProviderType, ToolCall, ToolCallDelta, Usage};
+use crate::base::{Chunk, FinishReason, LlmResponse, ProviderType, ToolCall, ToolCallDelta, Usage};
 
 const KEEP_ALIVE: &[u8] = b": keep-alive\n\n";
 const DONE: &[u8] = b"data: [DONE]\n\n";
@@ -61,6 +61,7 @@ pub(super) fn chunk(encoder: &mut Encoder, chunk: &Chunk) -> Vec<u8> {
         Chunk::Head(_)
         | Chunk::Retry(_)
         | Chunk::Started(_)
+        | Chunk::Frames(_)
         | Chunk::Usage(_)
         | Chunk::Timings(_)
         | Chunk::Finish { .. }
@@ -75,7 +76,8 @@ pub(super) fn chunk(encoder: &mut Encoder, chunk: &Chunk) -> Vec<u8> {
 pub(super) fn finish(encoder: &mut Encoder) -> Vec<u8> {
     let mut out = Vec::new();
     begin(encoder, &mut out);
-    let word = finish_word(encoder);
+    let is_zhipu = encoder.provider_type == ProviderType::ZhipuAi;
+    let word = finish_word(encoder.kept.so_far(), is_zhipu);
     let delta = match encoder.provider_type {
         ProviderType::ZhipuAi => Delta {
             content: Some(""),
@@ -132,7 +134,7 @@ pub(super) fn whole(encoder: &Encoder) -> Vec<u8> {
     let choice = json!({
         "index": 0,
         "message": message,
-        "finish_reason": finish_word(encoder),
+        "finish_reason": finish_word(so_far, !is_openai),
     });
     answer.insert("choices".to_owned(), json!([choice]));
     if let Some(usage) = &so_far.usage {
@@ -237,9 +239,8 @@ fn call_id(encoder: &Encoder, index: usize, id: Option<&str>) -> String {
     }
 }
 
-fn finish_word(encoder: &Encoder) -> String {
-    let so_far = encoder.kept.so_far();
-    let is_zhipu = encoder.provider_type == ProviderType::ZhipuAi;
+/// Returns the word for why an answer ended.
+pub(super) fn finish_word(so_far: &LlmResponse, is_zhipu: bool) -> String {
     let word = match so_far.finish_reason {
         Some(FinishReason::Length)
             if is_zhipu && so_far.finish_raw.as_deref() == Some(WINDOW_USED_UP) =>
@@ -268,7 +269,8 @@ fn finish_word(encoder: &Encoder) -> String {
 
 const WINDOW_USED_UP: &str = "model_context_window_exceeded";
 
-fn usage_fields(usage: &Usage) -> Value {
+/// Makes the token counts.
+pub(super) fn usage_fields(usage: &Usage) -> Value {
     // These three are required there.
     let mut fields = json!({
         "prompt_tokens": usage.prompt_tokens.unwrap_or(0),

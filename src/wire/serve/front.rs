@@ -1,106 +1,117 @@
-//! The protocols in which callers may ask a server of ours; one provider type may have several.
+//! The protocols in which callers may ask a server of ours, and what differs between them.
 
-use bytes::Bytes;
-use serde_json::Value;
+use serde_json::{Value, json};
 
-use super::{Encoder, decode_request, error};
-use crate::base::{ChatRequest, Chunk, Error, ErrorKind, ProviderType};
+use super::{ask, error, error_status};
+use crate::base::{ChatRequest, Error, ErrorKind, ProviderType};
 
 /// A protocol that callers speak.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Front {
     /// OpenAI's `/v1/chat/completions`.
     OpenAi,
+    /// OpenAI's old `/v1/completions`: a prompt instead of messages.
+    Completions,
+    /// OpenAI's `/v1/responses`.
+    Responses,
     /// Ollama's `/api/chat`.
     Ollama,
+    /// Ollama's `/api/generate`: a prompt instead of messages.
+    Generate,
     /// Zhipu's `/api/paas/v4/chat/completions`.
     ZhipuAi,
+    /// Anthropic's `/v1/messages`.
+    Anthropic,
 }
 
 impl Front {
     /// Every front.
-    pub const ALL: [Self; 3] = [Self::OpenAi, Self::Ollama, Self::ZhipuAi];
+    pub const ALL: [Self; 7] = [
+        Self::OpenAi,
+        Self::Completions,
+        Self::Responses,
+        Self::Ollama,
+        Self::Generate,
+        Self::ZhipuAi,
+        Self::Anthropic,
+    ];
 
-    /// Returns the type of the instances that speak the very same protocol.
+    /// Returns the type of the instances that take a request of this front as it is.
     pub const fn same(self) -> Option<ProviderType> {
         match self {
             Self::OpenAi => Some(ProviderType::OpenAi),
             Self::Ollama => Some(ProviderType::Ollama),
             Self::ZhipuAi => Some(ProviderType::ZhipuAi),
+            Self::Completions | Self::Responses | Self::Generate | Self::Anthropic => None,
         }
     }
 
-    /// Returns the type whose shapes of errors it uses.
-    const fn shape(self) -> ProviderType {
+    /// Returns the type whose lists and errors look like this front's; Anthropic's errors are its own.
+    pub const fn family(self) -> ProviderType {
         match self {
-            Self::OpenAi => ProviderType::OpenAi,
-            Self::Ollama => ProviderType::Ollama,
+            Self::OpenAi | Self::Completions | Self::Responses | Self::Anthropic => {
+                ProviderType::OpenAi
+            }
+            Self::Ollama | Self::Generate => ProviderType::Ollama,
             Self::ZhipuAi => ProviderType::ZhipuAi,
         }
     }
 
-    /// Reads the body of a request.
+    /// Returns the word for it in logs and keys' lists of what is allowed.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::OpenAi => "openai",
+            Self::Completions => "completions",
+            Self::Responses => "responses",
+            Self::Ollama => "ollama",
+            Self::Generate => "generate",
+            Self::ZhipuAi => "zhipuai",
+            Self::Anthropic => "anthropic",
+        }
+    }
+
+    /// Reads the body of a request. What other protocols know under another name is under OpenAI's afterwards, so
+    /// that an instance of any type can be asked; fields that nobody knows stay in `extra`.
     ///
     /// # Errors
-    /// `invalid_request`, naming the field and the rule.
+    /// `invalid_request`, naming the field and the rule, or what cannot be translated.
     pub fn decode(self, body: &[u8]) -> Result<ChatRequest, Error> {
-        decode_request(self.shape(), body)
+        match self {
+            Self::OpenAi => ask::openai(body),
+            Self::Completions => ask::completions(body),
+            Self::Responses => ask::responses(body),
+            Self::Ollama => ask::ollama(body),
+            Self::Generate => ask::generate(body),
+            Self::ZhipuAi => ask::zhipuai(body),
+            Self::Anthropic => ask::anthropic(body),
+        }
     }
 
-    /// Makes the body of an error.
+    /// Makes the body of an error. `code` replaces the usual code of the kind.
     pub fn error_body(self, kind: ErrorKind, message: &str, code: Option<&str>) -> Value {
-        error::error_body(self.shape(), kind, message, code)
+        match self {
+            Self::Anthropic => json!({
+                "type": "error",
+                "error": {"type": anthropic_word(kind), "message": message},
+            }),
+            front => error::error_body(front.family(), kind, message, code),
+        }
     }
 }
 
-/// Says an answer in the words of a front, in frames or whole.
-pub struct Speaker(Encoder);
-
-/// What a [`Speaker`] must know of the answer before its first piece.
-#[derive(Clone, Debug)]
-pub struct About<'a> {
-    /// The id that the answer gets.
-    pub id: &'a str,
-    /// The model that it is said to come from.
-    pub model: &'a str,
-    /// When it began, in seconds of Unix time.
-    pub created_unix: u64,
-    /// Whether it goes out in frames.
-    pub streaming: bool,
-    /// Whether an OpenAI client asked for usage in its stream.
-    pub include_usage: bool,
-}
-
-impl Speaker {
-    /// Begins an answer.
-    pub fn new(front: Front, about: &About<'_>) -> Self {
-        Self(Encoder::new(
-            front.shape(),
-            about.id,
-            about.model,
-            about.created_unix,
-            about.streaming,
-            about.include_usage,
-        ))
-    }
-
-    /// Returns the `Content-Type` of the answer.
-    pub fn content_type(&self) -> &'static str {
-        self.0.content_type()
-    }
-
-    /// Takes a piece, and gives the frames to send now; `None` when it is kept, or means nothing on the wire.
-    pub fn chunk(&mut self, chunk: &Chunk) -> Option<Bytes> {
-        self.0.chunk(chunk)
-    }
-
-    /// Gives the rest: the frames that end a stream, or the whole document.
-    pub fn finish(&mut self) -> Bytes {
-        self.0.finish()
-    }
-
-    /// Gives what tells a client that the answer failed after its status was sent. Nothing follows it.
-    pub fn error(&self, kind: ErrorKind, message: &str, code: Option<&str>) -> Bytes {
-        self.0.error(kind, message, code)
+/// Returns Anthropic's word for a kind of error.
+fn anthropic_word(kind: ErrorKind) -> &'static str {
+    match kind {
+        ErrorKind::QuotaExhausted => "rate_limit_error",
+        kind => match error_status(kind) {
+            401 => "authentication_error",
+            403 => "permission_error",
+            404 => "not_found_error",
+            429 => "rate_limit_error",
+            503 => "overloaded_error",
+            504 => "timeout_error",
+            400 | 499 => "invalid_request_error",
+            _ => "api_error",
+        },
     }
 }

@@ -28,6 +28,7 @@ pub(super) fn chunk(encoder: &mut Encoder, chunk: &Chunk) -> Vec<u8> {
         Chunk::Head(_)
         | Chunk::Retry(_)
         | Chunk::Started(_)
+        | Chunk::Frames(_)
         | Chunk::Usage(_)
         | Chunk::Timings(_)
         | Chunk::KeepAlive
@@ -75,17 +76,25 @@ fn empty_message() -> Map<String, Value> {
 
 /// Makes a line; it is the last one when there is something in `end`.
 fn line(encoder: &Encoder, message: Map<String, Value>, end: Map<String, Value>) -> Vec<u8> {
-    let created = i64::try_from(encoder.created_unix).unwrap_or(i64::MAX);
-    let created = jiff::Timestamp::from_second(created).unwrap_or(jiff::Timestamp::MAX);
     let mut fields = Map::new();
     fields.insert("model".to_owned(), encoder.model.as_str().into());
-    fields.insert("created_at".to_owned(), created.to_string().into());
+    fields.insert(
+        "created_at".to_owned(),
+        created_at(encoder.created_unix).into(),
+    );
     fields.insert("message".to_owned(), message.into());
     fields.insert("done".to_owned(), (!end.is_empty()).into());
     fields.extend(end);
     let mut line = Value::Object(fields).to_string().into_bytes();
     line.push(b'\n');
     line
+}
+
+/// Writes a time as there.
+pub(super) fn created_at(created_unix: u64) -> String {
+    let created = i64::try_from(created_unix).unwrap_or(i64::MAX);
+    let created = jiff::Timestamp::from_second(created).unwrap_or(jiff::Timestamp::MAX);
+    created.to_string()
 }
 
 fn tool_calls(so_far: &LlmResponse) -> Value {
@@ -105,7 +114,7 @@ fn tool_calls(so_far: &LlmResponse) -> Value {
 }
 
 /// The fields of the last line. Counts and durations of zero are left out there.
-fn end(so_far: &LlmResponse) -> Map<String, Value> {
+pub(super) fn end(so_far: &LlmResponse) -> Map<String, Value> {
     let mut end = Map::new();
     let reason = match so_far.finish_reason {
         Some(FinishReason::Length) => "length",

@@ -59,7 +59,7 @@ pub fn decode_request(provider_type: ProviderType, body: &[u8]) -> Result<ChatRe
     Ok(request)
 }
 
-fn sampling(request: &mut ChatRequest, fields: &mut Fields) -> Result<(), Error> {
+pub(super) fn sampling(request: &mut ChatRequest, fields: &mut Fields) -> Result<(), Error> {
     request.temperature = fields.number("temperature")?;
     request.top_p = fields.number("top_p")?;
     request.stop = fields.strings("stop")?;
@@ -125,11 +125,14 @@ fn content(fields: &mut Fields) -> Result<Content, Error> {
         Content::Text(text) => vec![Part::Text(text)],
         Content::Parts(parts) => parts,
     };
-    parts.extend(images.iter().map(|image| {
-        let url = format!("data:{};base64,{image}", media_type(image));
-        Part::Other(json!({"type": "image_url", "image_url": {"url": url}}))
-    }));
+    parts.extend(images.iter().map(|image| image_part(image)));
     Ok(Content::Parts(parts))
+}
+
+/// Makes the part of an image in base64.
+pub(super) fn image_part(image: &str) -> Part {
+    let url = format!("data:{};base64,{image}", media_type(image));
+    Part::Other(json!({"type": "image_url", "image_url": {"url": url}}))
 }
 
 /// Ollama's images come without their kind; their first bytes in base64 tell it.

@@ -60,6 +60,10 @@ impl Front {
         self.client.get(self.url(path))
     }
 
+    pub(crate) fn client(&self) -> &Client {
+        &self.client
+    }
+
     /// Posts, and returns the status and the document.
     pub(crate) async fn ask(&self, path: &str, body: &Value) -> (u16, Value) {
         read(self.post(path, body).send().await.unwrap()).await
