@@ -14,6 +14,7 @@ mod document;
 mod error;
 mod figures;
 mod ids;
+mod log;
 mod message;
 mod metrics;
 mod request;
@@ -33,15 +34,16 @@ pub use chunk::{
 };
 pub use clean::{clean, clean_line, shorten};
 pub use command::{Changed, Command, LimitKind};
-pub(crate) use conversation::{attempts_from_json, attempts_to_json};
 pub use conversation::{
     Change, Conversation, ConversationId, Facts, Found, Hit, KeptError, KeptMessage, MessageId,
     MessageState, Page, Piece, Summary, title_of,
 };
+pub(crate) use conversation::{attempts_from_json, attempts_to_json};
 pub use document::InstanceDocument;
 pub use error::{Attempt, Error, ErrorKind, Health, Outcome};
 pub use figures::{AttemptFigures, Distribution, Figures, Measure, OTHER_MODEL, RequestFigures};
 pub use ids::{InstanceName, ProviderType, RequestId, RouteName};
+pub use log::{LogLevel, LogLine, LogSource};
 pub use message::{Content, Message, Part, Role, ToolArguments, ToolCall};
 pub use metrics::{ErrorNote, Failure, FailureGroup, Failures, LlmMetrics, Percentiles, Scope};
 pub use request::{ChatRequest, Endpoint, Priority, RawBody, Target};

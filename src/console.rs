@@ -30,13 +30,16 @@ mod words;
 
 use std::panic::AssertUnwindSafe;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use futures_util::FutureExt;
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
 use tokio::time::Instant;
 
-pub use keymap::{KeyProblem, KeySettings, Keys, check_keys, key_actions, key_contexts};
 pub use archive::{Archive, Kept};
-pub use settings::Settings;
+pub use keymap::{KeyProblem, KeySettings, Keys, check_keys, key_actions, key_contexts};
+pub use settings::{Notice, Settings};
 pub use words::LangChoice;
 
 use self::app::App;
@@ -46,7 +49,7 @@ use self::terminal::Keyboard;
 use self::terminal::ask::{self, Background};
 use self::theme::Theme;
 use self::view::Screen;
-use crate::base::Error;
+use crate::base::{Error, LogSource};
 use crate::deck::Deck;
 
 /// What the console is told by whoever starts it.
@@ -62,6 +65,10 @@ pub struct Context {
     pub version: String,
     /// Folders in which theme files are looked for.
     pub theme_dirs: Vec<PathBuf>,
+    /// The last lines of the log, when there is one.
+    pub log: Option<Arc<dyn LogSource>>,
+    /// A time of the wall clock and its zone, for a screen that must not depend on the system's.
+    pub clock: Option<(Timestamp, TimeZone)>,
     /// The name under which others are told of this console's commands, when it is not the usual one.
     pub by: Option<String>,
     /// Where conversations are kept.
@@ -117,10 +124,12 @@ pub async fn start(deck: Deck, settings: Settings, context: Context) -> Result<E
         theme = Theme::choose_in(settings.theme.as_deref(), &context.theme_dirs, &env)?;
     }
     words::speak(settings.lang.resolve(|name| std::env::var(name).ok()));
+    let log = context.log.clone();
     let face = Face {
         app: App::new(&settings, context, deck.board(), Instant::now()),
         screen: Screen::new(theme, settings.ascii),
         frames_per_second: settings.frames_per_second,
+        log,
     };
     let run = run::run(
         &mut session.terminal,

@@ -4,13 +4,15 @@
 //! setting asks for them. Whoever logs the text of prompts or answers does so under the target [`PROMPTS`].
 
 mod level;
+mod ring;
 mod rolling;
 mod start;
 
 use serde::{Deserialize, Serialize};
 
 pub use level::{LEVELS, check as check_level};
-pub use start::{Guard, to_file, to_stderr};
+pub use ring::Ring;
+pub use start::{Guard, to_file, to_memory, to_stderr};
 
 /// The target under which prompts and answers are logged, so that one setting switches them off.
 pub const PROMPTS: &str = "llmdeck::prompts";

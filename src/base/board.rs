@@ -1,5 +1,6 @@
 //! The board: the frozen picture of everything at one moment, which console, gateway and tests read.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -247,6 +248,9 @@ pub struct Series {
     pub success_rate: Option<f64>,
     /// The last failures in the window, newest first, at most a few.
     pub last_errors: Vec<ErrorNote>,
+    /// Failures by kind, each as counts in the order of the buckets.
+    #[serde(default)]
+    pub errors: BTreeMap<ErrorKind, Vec<u64>>,
 }
 
 /// One bucket of a series. No ended request is a gap, not a zero.
@@ -260,8 +264,17 @@ pub struct SeriesBucket {
     pub cancelled: u64,
     /// Mean response time of the successful ones.
     pub average_response_time: Option<Duration>,
+    /// Median of their response times.
+    #[serde(default)]
+    pub p50_response_time: Option<Duration>,
     /// 95th percentile of their response times.
     pub p95_response_time: Option<Duration>,
+    /// 99th percentile of their response times.
+    #[serde(default)]
+    pub p99_response_time: Option<Duration>,
+    /// 95th percentile of the times in the queue.
+    #[serde(default)]
+    pub p95_queued: Option<Duration>,
     /// Mean time to first token.
     pub average_first_token: Option<Duration>,
     /// Output tokens of requests that ended here.

@@ -40,6 +40,7 @@ pub(super) async fn attach(
             remote.version()
         )),
         by: Some(remote.by()),
+        log: Some(log.lines()),
         ..face::context(&config, false, env)
     };
     let ended = console::start(Deck::new(remote), config.console, context).await;

@@ -2,6 +2,7 @@
 
 use std::io::{self, Write};
 use std::net::SocketAddr;
+use std::sync::Arc;
 #[cfg(feature = "gateway")]
 use std::time::Duration;
 
@@ -17,7 +18,7 @@ use crate::config::{Config, Env, Found, Persona};
 use crate::console::{self, Context, ExitReason, Kept};
 use crate::deck::Deck;
 use crate::export::MetricsListener;
-use crate::logging;
+use crate::logging::{self, Ring};
 use crate::provider::Http;
 
 /// Questions per second in the background when nothing is configured.
@@ -49,8 +50,9 @@ pub(super) async fn open(
         tracing::warn!("{warning}");
     }
     let mut afterwards = warnings;
+    let lines = log.lines();
     let kept = kept(&started, wishes.is_private, env, &mut afterwards);
-    let ended_so = run(started, demo, wishes, env, &kept).await;
+    let ended_so = Box::pin(run(started, demo, wishes, lines, env, &kept)).await;
     afterwards.extend(leave(kept).await);
     log.close(afterwards, err, style)?;
     ended(ended_so?)
@@ -117,6 +119,8 @@ fn beside(
 /// The log of a program whose terminal is taken.
 pub(super) struct Log {
     guard: Option<logging::Guard>,
+    /// The last lines in memory.
+    lines: Arc<Ring>,
     /// Why there is none.
     none: Option<String>,
 }
@@ -129,16 +133,23 @@ impl Log {
     pub(super) fn open(config: &Config, env: &Env) -> Result<Self, Error> {
         match logging::to_file(&config.log, env.state_dir().as_deref()) {
             Ok(guard) => Ok(Self {
+                lines: guard.ring(),
                 guard: Some(guard),
                 none: None,
             }),
             // A folder that somebody chose must work; without the usual one the console works all the same.
             Err(error) if config.log.dir.is_empty() => Ok(Self {
                 guard: None,
-                none: Some(format!("nothing is logged: {error}")),
+                lines: logging::to_memory(&config.log)?,
+                none: Some(format!("no log file is written: {error}")),
             }),
             Err(error) => Err(error),
         }
+    }
+
+    /// Returns the last lines, for a screen that shows them.
+    pub(super) fn lines(&self) -> Arc<Ring> {
+        Arc::clone(&self.lines)
     }
 
     /// Tells what could not be told before.
@@ -183,9 +194,9 @@ fn kept(started: &Started, is_private: bool, env: &Env, told: &mut Vec<String>) 
 
 #[cfg(feature = "store")]
 fn where_kept(kept: &Keeping) -> Kept {
-    kept.store
-        .clone()
-        .map_or_else(Kept::default, |store| Kept::by(super::archive::Shelf(store)))
+    kept.store.clone().map_or_else(Kept::default, |store| {
+        Kept::by(super::archive::Shelf(store))
+    })
 }
 
 #[cfg(not(feature = "store"))]
@@ -213,6 +224,7 @@ async fn run(
     started: Started,
     demo: Option<DemoArgs>,
     wishes: Wishes,
+    lines: Arc<Ring>,
     env: &Env,
     kept: &Keeping,
 ) -> Result<ExitReason, Error> {
@@ -239,6 +251,7 @@ async fn run(
     let load = embedded
         .is_some()
         .then(|| background_load(deck.clone(), rate, seed));
+    context.log = Some(lines);
     let ended = console::start(deck, config.console, context).await;
     #[cfg(feature = "gateway")]
     if let Some(serving) = serving {

@@ -1,5 +1,6 @@
 //! The console's mind: takes an event, changes the state, says what is to be done. Draws nothing, does nothing.
 
+mod alerts;
 mod branch;
 mod chat;
 mod copy;
@@ -7,7 +8,9 @@ mod files;
 mod find;
 mod history;
 mod keys;
+mod moment;
 mod mouse;
+mod pages;
 mod palette;
 mod pool;
 mod who;
@@ -23,28 +26,39 @@ use super::composer::Composer;
 use super::effect::Effect;
 use super::event::Event;
 use super::keymap::{self, Keymap};
-use super::settings::Settings;
+use super::settings::{Notice, Settings};
 use super::state::answerers::Answerers;
 use super::state::chat::Chat;
+use super::state::clock::Clock;
 use super::state::dialog::Dialog;
+use super::state::errors::Errors;
 use super::state::focus::{Focus, Pane};
 use super::state::ledger::Ledger;
+use super::state::log::Log;
 use super::state::metrics::Metrics;
+use super::state::moment::{Frozen, History};
 use super::state::pool::Pool;
+use super::state::requests::Requests;
 use super::state::scroll::{Anchor, Scroll};
 use super::state::search::Search;
 use super::state::select::Select;
 use super::state::toast::{Toast, Tone};
+use super::words::{phrase, translate};
 use super::{Context, Persona};
-use crate::base::{
-    AlertState, Board, Changed, ConversationId, DeckEvent, Error, Scope, Series,
-};
+use crate::base::{Board, Changed, ConversationId, DeckEvent, Error, Scope};
 use crate::deck::Line;
 pub(crate) use branch::{Editing, was_cut};
 pub(crate) use chat::is_worth_retrying;
 
 /// The name under which the console gives commands.
 pub(crate) const BY: &str = "console";
+
+/// The window of the header's figures.
+const MINUTE: Duration = Duration::from_secs(60);
+/// In how many buckets they are asked for.
+const MINUTE_BUCKETS: usize = 12;
+/// How often requests that ended are added to the list: each time rewrites all of it.
+const REQUESTS_EVERY: Duration = Duration::from_secs(1);
 
 /// How long a second Ctrl-C counts as one.
 const ARMED: Duration = Duration::from_millis(1500);
@@ -75,8 +89,17 @@ pub(crate) struct App {
     pub(crate) zoomed: bool,
     /// Whether the reasoning of answers is shown in full.
     pub(crate) show_reasoning: bool,
-    /// Whether pool and metrics stand still.
-    pub(crate) frozen: bool,
+    pub(crate) requests: Requests,
+    pub(crate) errors: Errors,
+    pub(crate) log: Log,
+    /// The moment that all panes show, while they stand still.
+    pub(crate) frozen: Option<Frozen>,
+    /// The wall clock.
+    pub(crate) clock: Clock,
+    /// Whether a page's filter is being typed.
+    pub(crate) filtering: bool,
+    /// The first line of the details that is shown.
+    pub(crate) detail_top: usize,
     /// How the line to the pool stands.
     pub(crate) line: Line,
     /// The time of the last event.
@@ -89,10 +112,20 @@ pub(crate) struct App {
     deleted: Vec<ConversationId>,
     /// When the store was last looked at for other programs' changes.
     looked: Instant,
+    /// What is to be told outside the screen.
+    notices: Vec<Effect>,
+    notice: Notice,
+    /// The newest board, whatever is shown.
+    live: Arc<Board>,
+    history: History,
+    /// Whether figures were asked for while everything stands still.
+    figures_wanted: bool,
+    /// Up to when requests are shown, and when the next ones are.
+    requests_until: Instant,
+    requests_due: Option<Instant>,
     /// Where things were drawn last.
     places: Places,
     mouse: bool,
-    bell: bool,
     quit_armed: Option<Instant>,
     history_turns: usize,
 }
@@ -112,6 +145,9 @@ pub(crate) struct Places {
     pub(crate) pool_rows: Rect,
     /// The index of the instance in the first of these rows.
     pub(crate) pool_first: usize,
+    /// The rows of a page's list, and the index of what stands in the first of them.
+    pub(crate) list_rows: Rect,
+    pub(crate) list_first: usize,
 }
 
 /// What a drawing found out.
@@ -127,6 +163,8 @@ pub(crate) struct Drawn {
     pub(crate) found: Option<Anchor>,
     /// How far down the help can be scrolled, as it was drawn.
     pub(crate) help_top: usize,
+    /// How far down the details can be scrolled, as they were drawn.
+    pub(crate) detail_top: usize,
     /// How many columns a graph has.
     pub(crate) columns: usize,
 }
@@ -137,6 +175,9 @@ pub(crate) struct Figures {
     pub(crate) scope: Scope,
     pub(crate) window: Duration,
     pub(crate) buckets: usize,
+    /// The same for the header's figures.
+    pub(crate) minute: Duration,
+    pub(crate) minute_buckets: usize,
 }
 
 impl App {
@@ -148,8 +189,9 @@ impl App {
         now: Instant,
     ) -> Self {
         let mut pool = Pool::default();
-        pool.show(board);
+        pool.show(Arc::clone(&board), now);
         let seed = context.kept.as_ref().map_or(0, |archive| archive.seed());
+        let clock = Clock::new(context.clock.clone(), now);
         Self {
             wall: Timestamp::UNIX_EPOCH,
             ledger: Ledger::new(seed),
@@ -172,13 +214,25 @@ impl App {
             context,
             zoomed: false,
             show_reasoning: false,
-            frozen: false,
+            requests: Requests::default(),
+            errors: Errors::default(),
+            log: Log::default(),
+            frozen: None,
+            clock,
+            filtering: false,
+            detail_top: 0,
+            notices: Vec::new(),
+            notice: settings.alerts,
+            live: board,
+            history: History::default(),
+            figures_wanted: false,
+            requests_until: now,
+            requests_due: None,
             line: Line::default(),
             now,
             places: Places::default(),
             mouse: settings.mouse,
             quit_armed: None,
-            bell: settings.bell,
             history_turns: settings.history_turns,
         }
     }
@@ -195,15 +249,25 @@ impl App {
                 | Event::Colours
                 | Event::Time
         );
+        let before = self.focus;
         let (effects, redraw) = self.react(event);
         let mut all = self.keep(!is_quiet);
         all.extend(effects);
+        if self.focus != before {
+            all.extend(self.entered());
+        }
+        if all.contains(&Effect::Figures) {
+            self.figures_wanted = true;
+        }
         (all, redraw)
     }
 
     fn react(&mut self, event: Event) -> (Vec<Effect>, Redraw) {
         match event {
-            Event::Key(key) => (self.key(key), Redraw::Now),
+            Event::Key(key) => {
+                self.requests_until = self.now;
+                (self.key(key), Redraw::Now)
+            }
             Event::Paste(text) => (self.paste(&text), Redraw::Now),
             Event::Mouse(mouse) => self.mouse(mouse),
             Event::Resize => (Vec::new(), Redraw::Now),
@@ -213,14 +277,20 @@ impl App {
                 (Vec::new(), Redraw::Soon)
             }
             Event::Deck(event) => {
-                let rings = self.bell
-                    && matches!(&event, DeckEvent::Alerted { alert } if alert.state == AlertState::Firing);
-                let effects = rings.then_some(Effect::Bell);
-                (effects.into_iter().collect(), self.heard(&event))
+                let redraw = self.heard(&event);
+                (self.notices.drain(..).collect(), redraw)
             }
             Event::Line(line) => (Vec::new(), self.line(line)),
             Event::Board(board) => (Vec::new(), self.board(board)),
             Event::Series(series, minute) => (Vec::new(), self.series(*series, *minute)),
+            Event::Detail(series) => {
+                let changed = self.pool.series.as_ref() != Some(&*series);
+                self.pool.series = Some(*series);
+                (Vec::new(), Redraw::soon_if(changed))
+            }
+            Event::Failures(failures) => (Vec::new(), self.failures(*failures)),
+            Event::Requests(samples) => (Vec::new(), self.fill_requests(samples)),
+            Event::Log(lines) => (Vec::new(), self.log_lines(lines)),
             Event::Commanded { result, undoing } => {
                 self.commanded(result, undoing);
                 (Vec::new(), Redraw::Now)
@@ -281,6 +351,7 @@ impl App {
             search.line = drawn.found.or(search.line);
         }
         self.metrics.columns = drawn.columns;
+        self.detail_top = drawn.detail_top;
         if let Some(Dialog::Help { top }) = &mut self.dialog {
             *top = drawn.help_top;
         }
@@ -303,15 +374,27 @@ impl App {
             since + Duration::from_secs(whole_seconds + 1)
         });
         let store = self.looks_at_store_at();
-        [toast, running, lost, store].into_iter().flatten().min()
+        let requests = self.requests_due;
+        [toast, running, lost, store, requests]
+            .into_iter()
+            .flatten()
+            .min()
     }
 
     /// Tells which figures the screen shows.
     pub(crate) fn figures(&self) -> Figures {
+        let age = self.age();
+        let window = self.metrics.window();
+        let more = |buckets: usize, window: Duration| {
+            let step = window.as_secs_f64() / buckets.max(1) as f64;
+            buckets + (age.as_secs_f64() / step).ceil() as usize
+        };
         Figures {
             scope: self.metrics.scope.clone(),
-            window: self.metrics.window(),
-            buckets: self.metrics.buckets(),
+            buckets: more(self.metrics.buckets(), window),
+            window: window + age,
+            minute: MINUTE + age,
+            minute_buckets: more(MINUTE_BUCKETS, MINUTE),
         }
     }
 
@@ -325,6 +408,7 @@ impl App {
             Some(Dialog::Library(_)) => keymap::Context::Library,
             Some(Dialog::Line(_)) => keymap::Context::Line,
             None if self.select.is_some() => keymap::Context::Select,
+            None if self.filtering => keymap::Context::Filter,
             None => self.focus_context(),
         }
     }
@@ -336,6 +420,9 @@ impl App {
             Focus::Transcript => keymap::Context::Transcript,
             Focus::Pool => keymap::Context::Pool,
             Focus::Metrics => keymap::Context::Metrics,
+            Focus::Requests => keymap::Context::Requests,
+            Focus::Errors => keymap::Context::Errors,
+            Focus::Log => keymap::Context::Log,
         }
     }
 
@@ -343,7 +430,12 @@ impl App {
     pub(crate) fn chat_context(&self) -> keymap::Context {
         match self.focus {
             Focus::Transcript => keymap::Context::Transcript,
-            Focus::Prompt | Focus::Pool | Focus::Metrics => keymap::Context::Prompt,
+            Focus::Prompt
+            | Focus::Pool
+            | Focus::Metrics
+            | Focus::Requests
+            | Focus::Errors
+            | Focus::Log => keymap::Context::Prompt,
         }
     }
 
@@ -352,45 +444,46 @@ impl App {
     }
 
     fn say_error(&mut self, error: &Error) {
-        self.say(format!("{error}; {}", error.hint()), Tone::Failed);
-    }
-
-    fn board(&mut self, board: Arc<Board>) -> Redraw {
-        let shown = !self.frozen && self.pool.show(board);
-        Redraw::soon_if(shown)
-    }
-
-    fn series(&mut self, series: Series, minute: Series) -> Redraw {
-        if self.frozen {
-            return Redraw::No;
-        }
-        let changed = self.metrics.series != series || self.metrics.minute != minute;
-        self.metrics.series = series;
-        self.metrics.minute = minute;
-        Redraw::soon_if(changed)
+        self.say(
+            format!(
+                "{}; {}",
+                translate(&error.to_string()),
+                translate(error.hint())
+            ),
+            Tone::Failed,
+        );
     }
 
     fn heard(&mut self, event: &DeckEvent) -> Redraw {
         match event {
             DeckEvent::Commanded { what, by } if by != self.by() => {
-                self.say(format!("{what} (by {by})"), Tone::Note);
+                self.say(phrase!("{} (by {})", translate(what), by), Tone::Note);
                 Redraw::Soon
             }
             DeckEvent::Alerted { alert } => {
-                let (word, tone) = match alert.state {
-                    AlertState::Resolved => ("over", Tone::Note),
-                    AlertState::Pending | AlertState::Firing => ("alert", Tone::Failed),
-                };
-                self.say(format!("{word}: {}: {}", alert.rule, alert.message), tone);
+                self.alerted(alert);
                 Redraw::Soon
             }
+            DeckEvent::RequestStarted { id } => {
+                self.requests.began(*id);
+                Redraw::No
+            }
+            DeckEvent::RequestEnded { sample } => {
+                self.requests.ended(sample, self.now);
+                if self.focus == Focus::Requests && self.frozen.is_none() {
+                    let next = self.requests_until + REQUESTS_EVERY;
+                    self.requests_due.get_or_insert(next.max(self.now));
+                }
+                Redraw::No
+            }
+            DeckEvent::Missed { .. } => {
+                self.requests.missed();
+                Redraw::No
+            }
             DeckEvent::Commanded { .. }
-            | DeckEvent::RequestStarted { .. }
             | DeckEvent::AttemptEnded { .. }
-            | DeckEvent::RequestEnded { .. }
             | DeckEvent::StateChanged { .. }
-            | DeckEvent::News
-            | DeckEvent::Missed { .. } => Redraw::No,
+            | DeckEvent::News => Redraw::No,
         }
     }
 
@@ -439,8 +532,13 @@ impl App {
         if self.quit_armed.is_some_and(|until| until <= self.now) {
             self.quit_armed = None;
         }
+        let more_requests = self.requests_due.is_some_and(|due| due <= self.now);
+        if more_requests {
+            self.requests_due = None;
+            self.requests_until = self.now;
+        }
         let counts = self.chat.running().is_some() || self.lost_since().is_some();
-        Redraw::soon_if(gone || counts)
+        Redraw::soon_if(gone || more_requests || counts)
     }
 
     fn paste(&mut self, text: &str) -> Vec<Effect> {
@@ -451,6 +549,10 @@ impl App {
         if let Some(Dialog::Library(library)) = &self.dialog {
             let typed = library.text().to_owned() + text.lines().next().unwrap_or_default();
             return self.set_library_text(&typed);
+        }
+        if self.filtering {
+            self.paste_into_filter(text);
+            return Vec::new();
         }
         self.paste_into_line(text);
         if self.dialog.is_none() {

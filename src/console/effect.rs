@@ -42,10 +42,14 @@ pub(crate) enum Effect {
     Edit(String),
     /// Take the mouse, or give it to the terminal.
     Mouse(bool),
-    /// Ring the terminal's bell.
-    Bell,
     /// Fetch figures at once: another scope or window was chosen.
     Figures,
+    /// Fetch the requests that ended before.
+    Requests,
+    /// Fetch what is new in the log.
+    Log,
+    /// Tell something outside the screen: by the bell, or by the desktop.
+    Notify(String),
     /// Draw the whole screen again.
     Redraw,
     /// Suspend the program.

@@ -7,7 +7,8 @@ use ratatui::crossterm::event::{KeyEvent, MouseEvent};
 use super::state::quoted::Quoted;
 use super::state::reply::ReplyId;
 use crate::base::{
-    Board, Changed, Chunk, Conversation, DeckEvent, Error, Found, MessageId, Page, Series,
+    Board, Changed, Chunk, Conversation, DeckEvent, Error, Failures, Found, LogLine, MessageId,
+    Page, Sample, Series,
 };
 use crate::deck::Line;
 
@@ -34,6 +35,14 @@ pub(crate) enum Event {
     Board(Arc<Board>),
     /// New figures: of the pane, and of the last minute for the header.
     Series(Box<Series>, Box<Series>),
+    /// The history of the instance that is shown in full.
+    Detail(Box<Series>),
+    /// What went wrong, as the deck remembers it.
+    Failures(Box<Failures>),
+    /// Requests that ended before, newest first.
+    Requests(Vec<Arc<Sample>>),
+    /// New lines of the log, oldest first.
+    Log(Vec<Arc<LogLine>>),
     /// A command was carried out, or not.
     Commanded {
         /// What became of it.

@@ -25,6 +25,14 @@ pub(crate) enum Context {
     Pool,
     /// In the metrics pane.
     Metrics,
+    /// In the list of requests.
+    Requests,
+    /// In the list of errors.
+    Errors,
+    /// In the log.
+    Log,
+    /// While a filter is typed.
+    Filter,
     /// While the help is open.
     Help,
     /// While a question waits for yes or no.
@@ -43,13 +51,17 @@ pub(crate) enum Context {
 
 impl Context {
     /// Every context, in the order of [`Context::NAMES`].
-    const ALL: [Self; 13] = [
+    const ALL: [Self; 17] = [
         Self::Global,
         Self::Prompt,
         Self::Browse,
         Self::Transcript,
         Self::Pool,
         Self::Metrics,
+        Self::Requests,
+        Self::Errors,
+        Self::Log,
+        Self::Filter,
         Self::Help,
         Self::Confirm,
         Self::Choose,
@@ -67,6 +79,10 @@ impl Context {
         "transcript",
         "pool",
         "metrics",
+        "requests",
+        "errors",
+        "log",
+        "filter",
         "help",
         "confirm",
         "choose",
@@ -90,7 +106,10 @@ impl Context {
 
     /// Tells whether a letter alone is text there.
     const fn takes_text(self) -> bool {
-        matches!(self, Self::Prompt | Self::Library | Self::Palette | Self::Line)
+        matches!(
+            self,
+            Self::Prompt | Self::Library | Self::Palette | Self::Filter | Self::Line
+        )
     }
 
     /// Tells whether it is a dialog, whose keys mean nothing outside of it.
@@ -102,13 +121,17 @@ impl Context {
             | Self::Choose
             | Self::Palette
             | Self::Line
+            | Self::Filter
             | Self::Select => true,
             Self::Global
             | Self::Prompt
             | Self::Browse
             | Self::Transcript
             | Self::Pool
-            | Self::Metrics => false,
+            | Self::Metrics
+            | Self::Requests
+            | Self::Errors
+            | Self::Log => false,
         }
     }
 
@@ -121,6 +144,10 @@ impl Context {
             Self::Transcript => "In the conversation",
             Self::Pool => "In the pool",
             Self::Metrics => "In the metrics",
+            Self::Requests => "In the requests",
+            Self::Errors => "In the errors",
+            Self::Log => "In the log",
+            Self::Filter => "In a filter",
             Self::Help => "In the help",
             Self::Confirm => "In a question",
             Self::Choose => "In a list",
@@ -140,6 +167,10 @@ impl Context {
             Self::Transcript => &[Self::Transcript, Self::Browse, Self::Global],
             Self::Pool => &[Self::Pool, Self::Browse, Self::Global],
             Self::Metrics => &[Self::Metrics, Self::Browse, Self::Global],
+            Self::Requests => &[Self::Requests, Self::Browse, Self::Global],
+            Self::Errors => &[Self::Errors, Self::Browse, Self::Global],
+            Self::Log => &[Self::Log, Self::Browse, Self::Global],
+            Self::Filter => &[Self::Filter],
             Self::Help => &[Self::Help],
             Self::Confirm => &[Self::Confirm],
             Self::Choose => &[Self::Choose],
@@ -158,11 +189,14 @@ impl Context {
         contexts
     }
 
-    const HELP: [Self; 6] = [
+    const HELP: [Self; 9] = [
         Self::Prompt,
         Self::Transcript,
         Self::Pool,
         Self::Metrics,
+        Self::Requests,
+        Self::Errors,
+        Self::Log,
         Self::Browse,
         Self::Global,
     ];
@@ -248,7 +282,14 @@ const TABLE: &[(Context, &str, Action, Footer)] = &[
     (Context::Pool, "+ =", Action::MorePermits, Yes),
     (Context::Pool, "-", Action::FewerPermits, No),
     (Context::Pool, "s", Action::Strategy, Yes),
-    (Context::Pool, "enter", Action::ScopeHere, Yes),
+    (Context::Pool, "enter", Action::Details, Yes),
+    (Context::Pool, "t", Action::Mark, Yes),
+    (Context::Pool, "T", Action::MarkAll, No),
+    (Context::Pool, "o", Action::Sort, Yes),
+    (Context::Pool, "O", Action::Reverse, No),
+    (Context::Pool, "v", Action::ScopeHere, No),
+    (Context::Pool, "J", Action::DetailDown, No),
+    (Context::Pool, "K", Action::DetailUp, No),
     (Context::Pool, "u", Action::Undo, Yes),
     (Context::Pool, "b", Action::ResetBreaker, Yes),
     (Context::Pool, "p", Action::Probe, Yes),
@@ -264,10 +305,65 @@ const TABLE: &[(Context, &str, Action, Footer)] = &[
     (Context::Metrics, "j down right", Action::NextScope, Yes),
     (Context::Metrics, "k up left", Action::PreviousScope, No),
     (Context::Metrics, "a", Action::ScopeAll, Yes),
+    (Context::Requests, "enter", Action::Details, Yes),
+    (Context::Requests, "/", Action::Filter, Yes),
+    (Context::Requests, "j down", Action::ScrollDown, Yes),
+    (Context::Requests, "k up", Action::ScrollUp, No),
+    (Context::Requests, "J", Action::DetailDown, No),
+    (Context::Requests, "K", Action::DetailUp, No),
+    (Context::Requests, "y c", Action::Copy, Yes),
+    (
+        Context::Requests,
+        "pagedown ctrl-f space",
+        Action::PageDown,
+        No,
+    ),
+    (Context::Requests, "pageup ctrl-b", Action::PageUp, No),
+    (Context::Requests, "g home", Action::Top, No),
+    (Context::Requests, "G end", Action::Bottom, No),
+    (Context::Errors, "enter", Action::Details, Yes),
+    (Context::Errors, "/", Action::Filter, Yes),
+    (Context::Errors, "j down", Action::ScrollDown, Yes),
+    (Context::Errors, "k up", Action::ScrollUp, No),
+    (Context::Errors, "J", Action::DetailDown, No),
+    (Context::Errors, "K", Action::DetailUp, No),
+    (Context::Errors, "y c", Action::Copy, Yes),
+    (
+        Context::Errors,
+        "pagedown ctrl-f space",
+        Action::PageDown,
+        No,
+    ),
+    (Context::Errors, "pageup ctrl-b", Action::PageUp, No),
+    (Context::Errors, "g home", Action::Top, No),
+    (Context::Errors, "G end", Action::Bottom, No),
+    (Context::Log, "+ =", Action::LogMore, Yes),
+    (Context::Log, "-", Action::LogLess, No),
+    (Context::Log, "/", Action::Filter, Yes),
+    (Context::Log, "enter", Action::Details, Yes),
+    (Context::Log, "j down", Action::ScrollDown, Yes),
+    (Context::Log, "k up", Action::ScrollUp, No),
+    (Context::Log, "y c", Action::Copy, Yes),
+    (Context::Log, "pagedown ctrl-f space", Action::PageDown, No),
+    (Context::Log, "pageup ctrl-b", Action::PageUp, No),
+    (Context::Log, "g home", Action::Top, No),
+    (Context::Log, "G end", Action::Bottom, Yes),
+    (Context::Filter, "enter", Action::Choose, Yes),
+    (Context::Filter, "down", Action::ScrollDown, No),
+    (Context::Filter, "up", Action::ScrollUp, No),
+    (Context::Filter, "esc", Action::Cancel, Yes),
+    (Context::Filter, "ctrl-c", Action::Cancel, No),
     (Context::Browse, "i", Action::Write, No),
     (Context::Browse, "1", Action::FocusChat, No),
     (Context::Browse, "2", Action::FocusPool, No),
     (Context::Browse, "3", Action::FocusMetrics, No),
+    (Context::Browse, "4", Action::FocusRequests, No),
+    (Context::Browse, "5", Action::FocusErrors, No),
+    (Context::Browse, "6", Action::FocusLog, No),
+    (Context::Browse, "< ,", Action::Earlier, No),
+    (Context::Browse, "> .", Action::Later, No),
+    (Context::Browse, "{", Action::MuchEarlier, No),
+    (Context::Browse, "}", Action::MuchLater, No),
     (Context::Browse, "z", Action::Zoom, Yes),
     (Context::Browse, "f", Action::Freeze, No),
     (Context::Browse, "m", Action::Mouse, No),
@@ -279,6 +375,9 @@ const TABLE: &[(Context, &str, Action, Footer)] = &[
     (Context::Global, "alt-1", Action::FocusChat, No),
     (Context::Global, "alt-2", Action::FocusPool, No),
     (Context::Global, "alt-3", Action::FocusMetrics, No),
+    (Context::Global, "alt-4", Action::FocusRequests, No),
+    (Context::Global, "alt-5", Action::FocusErrors, No),
+    (Context::Global, "alt-6", Action::FocusLog, No),
     (Context::Global, "esc", Action::Back, No),
     (Context::Global, "ctrl-c", Action::Interrupt, No),
     (Context::Global, "ctrl-n", Action::NewConversation, No),
@@ -323,7 +422,12 @@ const TABLE: &[(Context, &str, Action, Footer)] = &[
     (Context::Palette, "ctrl-c", Action::Interrupt, No),
     (Context::Library, "enter", Action::Choose, Yes),
     (Context::Library, "down ctrl-n tab", Action::ScrollDown, Yes),
-    (Context::Library, "up ctrl-p shift-tab", Action::ScrollUp, No),
+    (
+        Context::Library,
+        "up ctrl-p shift-tab",
+        Action::ScrollUp,
+        No,
+    ),
     (Context::Library, "pagedown", Action::PageDown, No),
     (Context::Library, "pageup", Action::PageUp, No),
     (Context::Library, "alt-r", Action::Rename, Yes),
@@ -497,6 +601,7 @@ impl Keymap {
             Action::WiderWindow => Some(Action::NarrowerWindow),
             Action::NextScope => Some(Action::PreviousScope),
             Action::ScrollDown => Some(Action::ScrollUp),
+            Action::LogMore => Some(Action::LogLess),
             Action::NextQuestion => Some(Action::PreviousQuestion),
             Action::NextVariant => Some(Action::PreviousVariant),
             _ => None,

@@ -9,6 +9,7 @@
 //! ```
 //! Nothing here blocks, and when nothing happens nothing wakes it.
 
+mod feed;
 pub(crate) mod files;
 mod pace;
 mod refresh;
@@ -17,7 +18,9 @@ mod streams;
 use std::future::poll_fn;
 use std::io;
 use std::pin::pin;
+use std::sync::Arc;
 use std::task::Poll;
+use std::time::Duration;
 
 use futures_util::future::BoxFuture;
 use futures_util::stream::FuturesUnordered;
@@ -29,6 +32,7 @@ use tokio::sync::broadcast::error::RecvError;
 use tokio::sync::{broadcast, mpsc};
 use tokio::time::{Instant, sleep_until};
 
+use self::feed::Feed;
 use self::pace::Pace;
 use self::refresh::Refresh;
 use self::streams::Streams;
@@ -36,8 +40,10 @@ use super::ExitReason;
 use super::app::{App, BY, Redraw};
 use super::effect::{Effect, Wanted};
 use super::event::Event;
+use super::state::errors::MOST as MOST_FAILURES;
+use super::state::requests::MOST as MOST_REQUESTS;
 use super::view::{Screen, highlight};
-use crate::base::{DeckEvent, Error, ErrorKind, Scope};
+use crate::base::{DeckEvent, Error, ErrorKind, LogSource, Scope};
 use crate::deck::Deck;
 
 /// The most conversations in the list.
@@ -45,12 +51,17 @@ const LISTED: usize = 200;
 /// The most pieces taken from one source before the others get their turn.
 const AT_ONCE: usize = 256;
 
+/// How far back the history of one instance goes, and in how many steps.
+const DETAIL: (Duration, usize) = (Duration::from_secs(900), 90);
+
 /// What thinks and what draws.
 pub(crate) struct Face {
     pub(crate) app: App,
     pub(crate) screen: Screen,
     /// The most frames in a second while something streams.
     pub(crate) frames_per_second: u32,
+    /// The last lines of the log, when there is one.
+    pub(crate) log: Option<Arc<dyn LogSource>>,
 }
 
 /// What lies outside the picture: the clipboard, the mouse, the shell.
@@ -59,8 +70,8 @@ pub(crate) trait Host {
     fn copy(&mut self, text: &str) -> Result<&'static str, Error>;
     /// Takes the mouse, or gives it to the terminal.
     fn mouse(&mut self, take: bool);
-    /// Rings the bell.
-    fn bell(&mut self);
+    /// Tells something outside the screen.
+    fn notify(&mut self, text: &str);
     /// Stops the program until the shell goes on with it.
     fn suspend(&mut self) -> io::Result<()>;
     /// Hands the terminal to an editor with a text in it; what was written comes back.
@@ -124,6 +135,7 @@ where
         away: false,
         leave: None,
         troubles: None,
+        log: face.log.map(|source| Feed::new(source, now)),
     };
     console.watch_keeping();
     console.draw(terminal)?;
@@ -171,6 +183,7 @@ where
                 deck_speaks = console.heard(event, &mut heard, host).await;
             }
             () = highlight::changed() => console.happened(Event::Colours, host),
+            () = Feed::changed(&mut console.log), if console.app.wants_log() => {}
             () = host.ready(), if drawing_waits && !console.away => {}
             () = sleep_until(wake.unwrap_or(now)), if wake.is_some() => {}
         }
@@ -215,6 +228,8 @@ struct Console {
     leave: Option<ExitReason>,
     /// The next trouble with keeping conversations.
     troubles: Option<BoxFuture<'static, Option<String>>>,
+    /// Where log lines come from.
+    log: Option<Feed>,
 }
 
 impl Console {
@@ -265,8 +280,13 @@ impl Console {
             }
             Effect::Edit(_) => {}
             Effect::Mouse(take) => host.mouse(take),
-            Effect::Bell => host.bell(),
             Effect::Figures => self.refresh.figures_now(Instant::now()),
+            Effect::Requests => {
+                let samples = self.deck.requests(MOST_REQUESTS);
+                self.happened(Event::Requests(samples), host);
+            }
+            Effect::Log => self.read_log(host),
+            Effect::Notify(text) => host.notify(&text),
             Effect::Redraw => {
                 self.clear = true;
                 self.pace.ask(Redraw::Now);
@@ -419,9 +439,30 @@ impl Console {
         if self.refresh.figures_are_due(now) {
             let figures = self.figures();
             self.happened(figures, host);
+            if let Some(name) = self.app.wants_detail() {
+                let scope = Scope::Instance(name);
+                let series = self.deck.series(&scope, DETAIL.0, DETAIL.1);
+                self.happened(Event::Detail(Box::new(series)), host);
+            }
+            if self.app.wants_failures() {
+                let failures = self.deck.failures(MOST_FAILURES);
+                self.happened(Event::Failures(Box::new(failures)), host);
+            }
+        }
+        if self.log.as_mut().is_some_and(|log| log.is_due(now)) {
+            self.read_log(host);
         }
         if self.app.deadline().is_some_and(|deadline| deadline <= now) {
             self.happened(Event::Time, host);
+        }
+    }
+
+    /// Reads what is new in the log.
+    fn read_log(&mut self, host: &mut impl Host) {
+        let Some(log) = &mut self.log else { return };
+        let lines = log.read(self.app.log.read_to(), Instant::now());
+        if !lines.is_empty() {
+            self.happened(Event::Log(lines), host);
         }
     }
 
@@ -433,7 +474,7 @@ impl Console {
             .series(&wanted.scope, wanted.window, wanted.buckets);
         let minute = self
             .deck
-            .series(&Scope::All, refresh::MINUTE, refresh::MINUTE_BUCKETS);
+            .series(&Scope::All, wanted.minute, wanted.minute_buckets);
         self.refresh
             .figures_read(Instant::now(), series.step, self.app.metrics.moves());
         Event::Series(Box::new(series), Box::new(minute))
@@ -445,6 +486,7 @@ impl Console {
             self.pace.deadline().filter(|_| !drawing_waits),
             self.refresh.deadline(),
             self.app.deadline(),
+            self.log.as_ref().and_then(Feed::deadline),
         ]
         .into_iter()
         .flatten()

@@ -5,6 +5,19 @@ use serde::{Deserialize, Serialize};
 use super::keymap::KeySettings;
 use super::words::LangChoice;
 
+/// How something is told when nobody may be looking.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Notice {
+    /// On the screen alone.
+    Silent,
+    /// By the terminal's bell.
+    #[default]
+    Bell,
+    /// By a notification that the terminal shows on the desktop, where it can.
+    Desktop,
+}
+
 /// How the console looks and behaves.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -21,8 +34,8 @@ pub struct Settings {
     pub history_turns: usize,
     /// Whether terminals that can are asked to report keys exactly (Shift-Enter).
     pub keyboard_enhancement: bool,
-    /// Whether the terminal's bell rings when an alert fires.
-    pub bell: bool,
+    /// How an alert is told beside the screen.
+    pub alerts: Notice,
     /// The language of the interface.
     pub lang: LangChoice,
     /// Keys by context and action, laid over the usual ones.
@@ -38,7 +51,7 @@ impl Default for Settings {
             frames_per_second: 12,
             history_turns: 30,
             keyboard_enhancement: true,
-            bell: false,
+            alerts: Notice::Bell,
             lang: LangChoice::Auto,
             keys: KeySettings::new(),
         }

@@ -8,6 +8,7 @@ mod editor;
 mod host;
 mod keyboard;
 mod modes;
+mod notify;
 mod output;
 mod paint;
 mod quiet;
@@ -74,7 +75,7 @@ pub(crate) fn open(settings: &Settings, env: &TermEnv) -> Result<Session, Error>
         .map_err(|error| cannot_take(&error))?;
     Ok(Session {
         terminal,
-        host: RealHost::new(output, modes, env.clone()),
+        host: RealHost::new(output, modes, env.clone(), settings.alerts),
         signals,
         modes: guard,
     })

@@ -1,5 +1,6 @@
 //! Stories: keys go in, scripted answers come back, and the screen is looked at. Time is paused.
 
+mod alerts;
 mod branches;
 mod chat;
 mod compare;
@@ -9,6 +10,8 @@ mod fuzz;
 mod harness;
 mod life;
 mod metrics;
+mod moment;
+mod pages;
 mod palette;
 mod pool;
 mod screens;

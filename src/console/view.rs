@@ -4,21 +4,30 @@ mod ascii;
 mod chat;
 mod chrome;
 mod compare;
+mod details;
 mod dialog;
+mod errors;
 mod footer;
+mod grid;
 mod header;
 mod help;
 pub mod highlight;
 mod layout;
 mod library;
+mod log;
 pub mod markdown;
 mod metrics;
+mod metrics_full;
+mod page;
 mod palette;
 mod pool;
+mod pool_detail;
+mod requests;
 pub mod spark;
 mod state_word;
 mod transcript;
 mod turn;
+mod waterfall;
 
 use ratatui::Frame;
 use ratatui::layout::Rect;
@@ -60,11 +69,13 @@ impl Screen {
             select: app.select.clone(),
             found: None,
             help_top: 0,
+            detail_top: 0,
             columns: app.metrics.columns,
         };
         let text = self.theme.style(Role::Text);
         frame.buffer_mut().set_style(area, text);
-        let focused = app.zoomed.then(|| app.focus.pane());
+        let pane = app.focus.pane();
+        let focused = (app.zoomed || pane.is_page()).then_some(pane);
         let layout = Layout::of(area, focused, app.pool.board.instances.len());
         if layout.shape == Shape::TooSmall {
             self.too_small(frame);
@@ -141,6 +152,9 @@ impl Screen {
                 }
                 Pane::Pool => pool::table(frame, inside, app, &look, drawn),
                 Pane::Metrics => drawn.columns = metrics::draw(frame, inside, app, &look),
+                Pane::Requests => requests::draw(frame, inside, app, &look, drawn),
+                Pane::Errors => errors::draw(frame, inside, app, &look, drawn),
+                Pane::Log => log::draw(frame, inside, app, &look, drawn),
             }
         }
         if app.lost_since().is_some() {
@@ -201,6 +215,9 @@ fn detail(pane: Pane, app: &App) -> String {
         Pane::Chat => String::new(),
         Pane::Pool => pool::title(app),
         Pane::Metrics => metrics::title(app),
+        Pane::Requests => requests::title(app),
+        Pane::Errors => errors::title(app),
+        Pane::Log => log::title(app),
     }
 }
 

@@ -9,6 +9,7 @@
 
 mod zh;
 
+use std::borrow::Cow;
 use std::cell::Cell;
 use std::collections::HashMap;
 use std::fmt::{Display, Write as _};
@@ -86,6 +87,53 @@ pub(crate) fn known(text: &str) -> &str {
         Lang::En => text,
         Lang::Zh => in_chinese(text).unwrap_or(text),
     }
+}
+
+/// Returns a sentence from elsewhere in the language that is spoken: one that the table has as it is, or one that was
+/// made from one of its templates. What it does not know stays as it is.
+pub(crate) fn translate(text: &str) -> Cow<'_, str> {
+    match lang() {
+        Lang::En => Cow::Borrowed(text),
+        Lang::Zh => match in_chinese(text) {
+            Some(chinese) => Cow::Borrowed(chinese),
+            None => from_template(text).map_or(Cow::Borrowed(text), Cow::Owned),
+        },
+    }
+}
+
+/// Finds the template with the most words of its own from which a sentence was made, and makes it from the other one.
+fn from_template(text: &str) -> Option<String> {
+    /// With fewer letters a template says too little to be sure.
+    const FEWEST_LETTERS: usize = 2;
+    let letters = |template: &str| template.chars().filter(|c| c.is_alphabetic()).count();
+    let (_, places, chinese) = zh::PHRASES
+        .iter()
+        .filter(|(english, _)| english.contains('{') && letters(english) >= FEWEST_LETTERS)
+        .filter_map(|(english, chinese)| Some((letters(english), places(english, text)?, chinese)))
+        .max_by_key(|(letters, ..)| *letters)?;
+    let places: Vec<Cow<'_, str>> = places.into_iter().map(translate).collect();
+    let places: Vec<&dyn Display> = places.iter().map(|place| place as &dyn Display).collect();
+    Some(fill(chinese, &places))
+}
+
+/// Returns what stands at the places of a template in a text that was made from it.
+fn places<'t>(template: &str, text: &'t str) -> Option<Vec<&'t str>> {
+    let mut pieces = template.split("{}");
+    let mut rest = text.strip_prefix(pieces.next()?)?;
+    let mut places = Vec::new();
+    let mut pieces = pieces.peekable();
+    while let Some(piece) = pieces.next() {
+        let at = if pieces.peek().is_none() {
+            rest.len()
+                .checked_sub(piece.len())
+                .filter(|at| rest.get(*at..) == Some(piece))?
+        } else {
+            rest.find(piece)?
+        };
+        places.push(&rest[..at]);
+        rest = &rest[at + piece.len()..];
+    }
+    Some(places)
 }
 
 fn in_chinese(english: &str) -> Option<&'static str> {

@@ -2,13 +2,16 @@
 
 use std::io::{self, IsTerminal};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use jiff::Zoned;
 use tracing_appender::non_blocking::{ErrorCounter, NonBlockingBuilder, WorkerGuard};
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::fmt::format::Writer;
 use tracing_subscriber::fmt::time::FormatTime;
+use tracing_subscriber::layer::SubscriberExt as _;
 
+use super::ring::{Ring, RingLayer};
 use super::rolling::{Rolling, today};
 use super::{Settings, level};
 use crate::base::{Error, ErrorKind};
@@ -16,6 +19,7 @@ use crate::base::{Error, ErrorKind};
 /// Keeps the log writer alive; what is still buffered is written when it is dropped.
 pub struct Guard {
     path: PathBuf,
+    ring: Arc<Ring>,
     dropped: ErrorCounter,
     _worker: WorkerGuard,
 }
@@ -24,6 +28,11 @@ impl Guard {
     /// Returns the file that is written to.
     pub fn path(&self) -> &Path {
         &self.path
+    }
+
+    /// Returns the last lines in memory.
+    pub fn ring(&self) -> Arc<Ring> {
+        Arc::clone(&self.ring)
     }
 
     /// Returns how many lines were dropped because the disk was too slow.
@@ -55,19 +64,37 @@ pub fn to_file(settings: &Settings, state_dir: Option<&Path>) -> Result<Guard, E
     let path = rolling.path();
     let (writer, worker) = NonBlockingBuilder::default().lossy(true).finish(rolling);
     let dropped = writer.error_counter();
+    let ring = Arc::new(Ring::default());
+    let file = tracing_subscriber::fmt::layer()
+        .with_ansi(false)
+        .with_timer(LocalTime)
+        .with_writer(writer);
     start(
-        tracing_subscriber::fmt()
-            .with_ansi(false)
-            .with_timer(LocalTime)
-            .with_writer(writer)
-            .with_env_filter(level::filter(&settings.level, settings.prompts))
-            .finish(),
+        tracing_subscriber::registry()
+            .with(level::filter(&settings.level, settings.prompts))
+            .with(file)
+            .with(RingLayer(Arc::clone(&ring))),
     )?;
     Ok(Guard {
         path,
+        ring,
         dropped,
         _worker: worker,
     })
+}
+
+/// Logs to memory alone, where no file can be written.
+///
+/// # Errors
+/// When logs have been started already.
+pub fn to_memory(settings: &Settings) -> Result<Arc<Ring>, Error> {
+    let ring = Arc::new(Ring::default());
+    start(
+        tracing_subscriber::registry()
+            .with(level::filter(&settings.level, settings.prompts))
+            .with(RingLayer(Arc::clone(&ring))),
+    )?;
+    Ok(ring)
 }
 
 /// Logs to stderr, at the level given; colours only where a person sees them.

@@ -1,5 +1,6 @@
 //! Figures over a window, added up from the slots it holds. Nothing here holds a lock.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::book::{Moment, fill_distributions, mean};
@@ -7,7 +8,7 @@ use super::histogram::Histogram;
 use super::tally::Tally;
 use super::timeline::{Cut, Reading};
 use super::timing::Timing;
-use crate::base::{LlmMetrics, Percentiles, Scope, Series, SeriesBucket};
+use crate::base::{ErrorKind, LlmMetrics, Percentiles, Scope, Series, SeriesBucket};
 
 impl Reading {
     /// Adds up all counts.
@@ -57,10 +58,27 @@ impl Reading {
             tokens_per_second: tally.streamed_tokens.max(0) as f64 / covered,
             success_rate: (ended > 0).then(|| tally.successful as f64 / ended as f64),
             last_errors: Vec::new(),
+            errors: self.errors(),
         }
     }
 
+    /// Counts failures by kind in each bucket.
+    fn errors(&self) -> BTreeMap<ErrorKind, Vec<u64>> {
+        let buckets = (self.newest - self.oldest + 1) as usize;
+        let mut errors: BTreeMap<ErrorKind, Vec<u64>> = BTreeMap::new();
+        for (number, slot) in &self.parts {
+            for (kind, count) in &slot.tally.errors {
+                let counts = errors.entry(*kind).or_insert_with(|| vec![0; buckets]);
+                if let Some(place) = counts.get_mut((number - self.oldest) as usize) {
+                    *place += count;
+                }
+            }
+        }
+        errors
+    }
+
     fn buckets(&self, scratch: &mut Histogram) -> Vec<SeriesBucket> {
+        let mut waits = Histogram::default();
         let mut parts = self.parts.as_slice();
         (self.oldest..=self.newest)
             .map(|number| {
@@ -69,16 +87,22 @@ impl Reading {
                 parts = rest;
                 let mut tally = Tally::default();
                 scratch.clear();
+                waits.clear();
                 for (_, slot) in mine {
                     tally += &slot.tally;
                     slot.packed.pour(Timing::Total, scratch);
+                    slot.packed.pour(Timing::Queued, &mut waits);
                 }
+                let times = scratch.percentiles();
                 SeriesBucket {
                     successful: tally.successful,
                     failed: tally.failed,
                     cancelled: tally.cancelled,
                     average_response_time: mean(tally.total_micros, tally.successful),
-                    p95_response_time: scratch.percentiles().map(|all| all.p95),
+                    p50_response_time: times.map(|all| all.p50),
+                    p95_response_time: times.map(|all| all.p95),
+                    p99_response_time: times.map(|all| all.p99),
+                    p95_queued: waits.percentiles().map(|all| all.p95),
                     average_first_token: mean(tally.first_token_micros, tally.first_tokens),
                     completion_tokens: tally.completion_tokens,
                     streamed_tokens: tally.streamed_tokens.max(0) as u64,

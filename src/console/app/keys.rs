@@ -28,6 +28,10 @@ impl App {
                 if matches!(self.dialog, Some(Dialog::Library(_))) {
                     return self.type_into_library(key);
                 }
+                if self.filtering {
+                    self.type_into_filter(key);
+                    return Vec::new();
+                }
                 if self.dialog.is_none() && self.select.is_none() && self.focus == Focus::Prompt {
                     self.composer.input(&key);
                 }
@@ -39,6 +43,10 @@ impl App {
     pub(super) fn act(&mut self, action: Action, key: KeyEvent) -> Vec<Effect> {
         if self.dialog.is_some() {
             return self.act_in_dialog(action);
+        }
+        if self.filtering {
+            self.act_in_filter(action);
+            return Vec::new();
         }
         if self.select.is_some()
             && let Some(effects) = self.act_in_select(action)
@@ -71,9 +79,29 @@ impl App {
             Action::FocusChat | Action::Write => self.focus = Focus::Prompt,
             Action::FocusPool => self.focus = Focus::Pool,
             Action::FocusMetrics => self.focus = Focus::Metrics,
+            Action::FocusRequests => self.focus = Focus::Requests,
+            Action::FocusErrors => self.focus = Focus::Errors,
+            Action::FocusLog => self.focus = Focus::Log,
+            Action::Earlier => return self.look(-5),
+            Action::Later => return self.look(5),
+            Action::MuchEarlier => return self.look(-60),
+            Action::MuchLater => return self.look(60),
+            Action::Details => return self.toggle_details(),
+            Action::Filter => self.filtering = true,
+            Action::DetailUp => self.scroll_details(-1),
+            Action::DetailDown => self.scroll_details(1),
+            Action::LogMore => {
+                self.log.widen(1);
+            }
+            Action::LogLess => {
+                self.log.widen(-1);
+            }
+            Action::Copy if self.focus.pane().is_page() => return self.copy_from_page(),
+            Action::PageUp if self.focus.pane().is_page() => self.page(false),
+            Action::PageDown if self.focus.pane().is_page() => self.page(true),
             Action::Zoom => self.zoomed = !self.zoomed,
             Action::Mouse => return self.toggle_mouse(),
-            Action::Freeze => self.toggle_freeze(),
+            Action::Freeze => return self.toggle_freeze(),
             Action::Send => return self.send(),
             Action::Newline => self.composer.newline(),
             Action::Reasoning => self.show_reasoning = !self.show_reasoning,
@@ -101,8 +129,8 @@ impl App {
             Action::Save => self.open_save(),
             Action::Editor => return vec![Effect::Edit(self.composer.text())],
             Action::NewConversation => return self.ask_for_new_conversation(),
-            Action::ScrollUp => self.step(-1),
-            Action::ScrollDown => self.step(1),
+            Action::ScrollUp => return self.step(-1),
+            Action::ScrollDown => return self.step(1),
             Action::HalfPageUp => self.chat.scroll.push(Move::HalfPages(-1)),
             Action::HalfPageDown => self.chat.scroll.push(Move::HalfPages(1)),
             Action::PageUp => self.chat.scroll.push(Move::HalfPages(-2)),
@@ -117,6 +145,10 @@ impl App {
             Action::LessWeight => return self.change_weight(-1),
             Action::ResetBreaker => return self.reset_breaker(),
             Action::Probe => return self.probe(),
+            Action::Mark => self.mark(),
+            Action::MarkAll => self.mark_all(),
+            Action::Sort => self.sort(),
+            Action::Reverse => self.reverse(),
             Action::Strategy => self.choose_strategy(),
             Action::Undo => return self.undo(),
             Action::ScopeHere => return self.scope_here(),
@@ -134,7 +166,7 @@ impl App {
             | Action::Undelete
             | Action::Confirm
             | Action::Cancel
-            | Action::Choose | Action::Mark => {}
+            | Action::Choose => {}
         }
         Vec::new()
     }
@@ -172,7 +204,7 @@ impl App {
         if self.focus == Focus::Transcript && self.search.take().is_some() {
             return Vec::new();
         }
-        if self.focus == Focus::Prompt && self.leave_editing() {
+        if (self.focus == Focus::Prompt && self.leave_editing()) || self.leave_page_step() {
             return Vec::new();
         }
         if self.zoomed && self.focus != Focus::Prompt {
@@ -270,6 +302,7 @@ impl App {
     /// Does what was agreed to or chosen in a dialog.
     fn follow(&mut self, then: Then) -> Vec<Effect> {
         match then {
+            Then::Commands(commands) => self.give(commands),
             Then::Command(command) => vec![Effect::Command {
                 command,
                 undoing: false,
@@ -305,13 +338,21 @@ impl App {
     }
 
     /// A step up or down means what the focused pane shows.
-    fn step(&mut self, by: isize) {
+    fn step(&mut self, by: isize) -> Vec<Effect> {
         match self.focus {
             Focus::Prompt | Focus::Transcript | Focus::Metrics => {
                 self.chat.scroll.push(Move::Lines(by));
             }
-            Focus::Pool => self.pool.step(by),
+            Focus::Pool => {
+                self.pool.step(by);
+                self.detail_top = 0;
+                if self.pool.open {
+                    return vec![Effect::Figures];
+                }
+            }
+            Focus::Requests | Focus::Errors | Focus::Log => self.step_page(by),
         }
+        Vec::new()
     }
 
     fn go_to_end(&mut self, bottom: bool) {
@@ -322,6 +363,7 @@ impl App {
                 self.chat.scroll.push(wish);
             }
             Focus::Pool => self.pool.select(if bottom { usize::MAX } else { 0 }),
+            Focus::Requests | Focus::Errors | Focus::Log => self.page_end(bottom),
         }
     }
 
@@ -334,15 +376,5 @@ impl App {
         };
         self.say(text, Tone::Note);
         vec![Effect::Mouse(self.mouse)]
-    }
-
-    fn toggle_freeze(&mut self) {
-        self.frozen = !self.frozen;
-        let text = if self.frozen {
-            "pool and metrics stand still; data is collected meanwhile"
-        } else {
-            "pool and metrics go on"
-        };
-        self.say(text, Tone::Note);
     }
 }

@@ -37,7 +37,11 @@ impl App {
             Pane::Chat if !self.places.prompt.contains(at) => Focus::Transcript,
             other => Focus::of(other),
         };
-        if self.places.pool_rows.contains(at) {
+        if pane.is_page() && self.places.list_rows.contains(at) {
+            let row = self.places.list_first + usize::from(at.y - self.places.list_rows.y);
+            self.select_on_page(row);
+        }
+        if pane == Pane::Pool && self.places.pool_rows.contains(at) {
             let row = usize::from(at.y - self.places.pool_rows.y);
             self.pool.select(self.places.pool_first + row);
         }
@@ -51,6 +55,7 @@ impl App {
         match pane_at(&self.places.panes, at) {
             Some(Pane::Chat) => self.chat.scroll.push(Move::Lines(direction * NOTCH)),
             Some(Pane::Pool) => self.pool.step(direction),
+            Some(Pane::Requests | Pane::Errors | Pane::Log) => self.step_page(direction * NOTCH),
             Some(Pane::Metrics) | None => {}
         }
     }

@@ -39,8 +39,12 @@ impl App {
             keymap::Context::Transcript => self.focus = Focus::Transcript,
             keymap::Context::Pool => self.focus = Focus::Pool,
             keymap::Context::Metrics => self.focus = Focus::Metrics,
+            keymap::Context::Requests => self.focus = Focus::Requests,
+            keymap::Context::Errors => self.focus = Focus::Errors,
+            keymap::Context::Log => self.focus = Focus::Log,
             keymap::Context::Global
             | keymap::Context::Browse
+            | keymap::Context::Filter
             | keymap::Context::Help
             | keymap::Context::Confirm
             | keymap::Context::Choose

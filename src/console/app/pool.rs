@@ -1,100 +1,125 @@
 //! Changing the pool: every change is a command whose answer says what it did.
 
 use super::{App, Effect, Focus, Tone};
-use crate::base::{Command, InstanceState, InstanceView, Scope};
+use crate::base::{Command, InstanceName, InstanceState, InstanceView, Scope};
 use crate::console::state::dialog::{Dialog, Entry, List, Question, Then};
+use crate::console::state::pool_table::Sort;
+use crate::console::words::{phrase, t};
 use crate::pool::StrategyKind;
 
 impl App {
-    /// Switches the selected instance on or off; asks before the last one goes off.
+    /// Switches what is meant on, or off when any of it is on; asks before the last one goes off.
     pub(super) fn toggle_instance(&mut self) -> Vec<Effect> {
-        let Some(instance) = self.selected() else {
-            return Vec::new();
+        let meant = self.meant();
+        let is_off = |instance: &InstanceView| {
+            !instance.enabled
+                || matches!(
+                    instance.state,
+                    InstanceState::Off | InstanceState::Draining | InstanceState::Held(_)
+                )
         };
-        let name = instance.name.clone();
-        let is_off = !instance.enabled
-            || matches!(
-                instance.state,
-                InstanceState::Off | InstanceState::Draining | InstanceState::Held(_)
-            );
-        if is_off {
-            return command(Command::Enable { instance: name });
+        if meant.iter().all(is_off) {
+            return self.command_each(&meant, |instance| Command::Enable { instance });
         }
-        let disable = Command::Disable { instance: name };
-        self.unless_last(&instance, disable, "switch it off")
+        let on: Vec<InstanceView> = meant.into_iter().filter(|i| !is_off(i)).collect();
+        self.unless_last(
+            &on,
+            |instance| Command::Disable { instance },
+            "switch it off",
+        )
     }
 
-    /// Lets the selected instance finish what runs.
+    /// Lets what is meant finish what runs.
     pub(super) fn drain_instance(&mut self) -> Vec<Effect> {
-        let Some(instance) = self.selected() else {
-            return Vec::new();
-        };
-        let drain = Command::Drain {
-            instance: instance.name.clone(),
-        };
-        self.unless_last(&instance, drain, "drain it")
+        let meant = self.meant();
+        self.unless_last(&meant, |instance| Command::Drain { instance }, "drain it")
     }
 
-    /// Changes how many requests may be in flight at the selected instance.
+    /// Changes how many requests may be in flight.
     pub(super) fn change_permits(&mut self, by: isize) -> Vec<Effect> {
-        let Some(instance) = self.selected() else {
-            return Vec::new();
-        };
-        let permits = instance.permits.saturating_add_signed(by).max(1);
-        if permits == instance.permits {
-            self.say(
-                format!(
-                    "{} keeps its one permit; Space switches it off",
-                    instance.name
-                ),
-                Tone::Note,
-            );
-            return Vec::new();
-        }
-        self.pool
-            .expect(&instance.name, |view| view.permits = permits);
-        command(Command::SetPermits {
-            instance: instance.name,
-            permits,
-        })
-    }
-
-    /// Changes the selected instance's weight.
-    pub(super) fn change_weight(&mut self, by: i32) -> Vec<Effect> {
-        let Some(instance) = self.selected() else {
-            return Vec::new();
-        };
-        let weight = instance.weight.saturating_add_signed(by).max(1);
-        if weight == instance.weight {
-            self.say(format!("{} keeps weight 1", instance.name), Tone::Note);
-            return Vec::new();
-        }
-        self.pool
-            .expect(&instance.name, |view| view.weight = weight);
-        command(Command::SetWeight {
-            instance: instance.name,
-            weight,
-        })
-    }
-
-    /// Closes the selected instance's breaker.
-    pub(super) fn reset_breaker(&mut self) -> Vec<Effect> {
-        self.selected().map_or_else(Vec::new, |instance| {
-            command(Command::ResetBreaker {
+        let mut commands = Vec::new();
+        for instance in self.meant() {
+            let permits = instance.permits.saturating_add_signed(by).max(1);
+            if permits == instance.permits {
+                let said = phrase!(
+                    "{} keeps its one permit; {} switches it off",
+                    instance.name,
+                    "Space"
+                );
+                self.say(said, Tone::Note);
+                continue;
+            }
+            if self.frozen.is_none() {
+                self.pool
+                    .expect(&instance.name, |view| view.permits = permits);
+            }
+            commands.push(Command::SetPermits {
                 instance: instance.name,
-            })
-        })
+                permits,
+            });
+        }
+        self.give(commands)
     }
 
-    /// Asks the selected instance whether it is there.
+    /// Changes the weight.
+    pub(super) fn change_weight(&mut self, by: i32) -> Vec<Effect> {
+        let mut commands = Vec::new();
+        for instance in self.meant() {
+            let weight = instance.weight.saturating_add_signed(by).max(1);
+            if weight == instance.weight {
+                self.say(phrase!("{} keeps weight 1", instance.name), Tone::Note);
+                continue;
+            }
+            if self.frozen.is_none() {
+                self.pool
+                    .expect(&instance.name, |view| view.weight = weight);
+            }
+            commands.push(Command::SetWeight {
+                instance: instance.name,
+                weight,
+            });
+        }
+        self.give(commands)
+    }
+
+    /// Closes the breaker.
+    pub(super) fn reset_breaker(&mut self) -> Vec<Effect> {
+        let meant = self.meant();
+        self.command_each(&meant, |instance| Command::ResetBreaker { instance })
+    }
+
+    /// Asks whether it is there.
     pub(super) fn probe(&mut self) -> Vec<Effect> {
-        let Some(instance) = self.selected() else {
-            return Vec::new();
+        let meant = self.meant();
+        if let Some(first) = meant.first() {
+            self.say(phrase!("asking {} ...", first.name), Tone::Note);
+        }
+        self.command_each(&meant, |instance| Command::Probe { instance })
+    }
+
+    /// Marks the selected instance for a common action.
+    pub(super) fn mark(&mut self) {
+        self.pool.mark();
+    }
+
+    /// Marks all instances, or none.
+    pub(super) fn mark_all(&mut self) {
+        self.pool.mark_all();
+    }
+
+    /// Sorts by the next column.
+    pub(super) fn sort(&mut self) {
+        self.pool.resort(Sort::next);
+        let said = match self.pool.sort.column {
+            Some(column) => phrase!("sorted by {}", t(column.heading())),
+            None => t("in the order of the config").to_owned(),
         };
-        self.say(format!("asking {} ...", instance.name), Tone::Note);
-        command(Command::Probe {
-            instance: instance.name,
-        })
+        self.say(said, Tone::Note);
+    }
+
+    /// Sorts the other way round.
+    pub(super) fn reverse(&mut self) {
+        self.pool.resort(|sort| sort.reversed = !sort.reversed);
     }
 
     /// Opens the list of strategies.
@@ -118,16 +143,17 @@ impl App {
 
     /// Takes the last change back.
     pub(super) fn undo(&mut self) -> Vec<Effect> {
-        match self.pool.take_undo() {
-            Some(command) => vec![Effect::Command {
+        let commands = self.pool.take_undo();
+        if commands.is_empty() {
+            self.say(t("nothing to take back"), Tone::Note);
+        }
+        let commands = commands.into_iter().rev();
+        commands
+            .map(|command| Effect::Command {
                 command,
                 undoing: true,
-            }],
-            None => {
-                self.say("nothing to take back", Tone::Note);
-                Vec::new()
-            }
-        }
+            })
+            .collect()
     }
 
     /// Shows the figures of the selected instance; a second time, those of all.
@@ -165,41 +191,92 @@ impl App {
         }
     }
 
+    /// Returns what an action is for, as it is now: the marked instances, else the selected one.
+    fn meant(&mut self) -> Vec<InstanceView> {
+        let names = self.pool.meant();
+        if names.is_empty() {
+            self.say(t("the pool has no instances"), Tone::Note);
+            self.focus = Focus::Pool;
+        }
+        // What is done is done to the pool as it is, whatever moment is shown.
+        let board = if self.frozen.is_some() {
+            &self.live
+        } else {
+            &self.pool.board
+        };
+        names
+            .iter()
+            .filter_map(|name| board.instance(name).cloned())
+            .collect()
+    }
+
     fn selected(&mut self) -> Option<InstanceView> {
         let selected = self.pool.selected().cloned();
         if selected.is_none() {
-            self.say("the pool has no instances", Tone::Note);
+            self.say(t("the pool has no instances"), Tone::Note);
             self.focus = Focus::Pool;
         }
         selected
     }
 
+    fn command_each(
+        &mut self,
+        meant: &[InstanceView],
+        what: impl Fn(InstanceName) -> Command,
+    ) -> Vec<Effect> {
+        let commands = meant.iter().map(|instance| what(instance.name.clone()));
+        self.give(commands.collect())
+    }
+
+    /// Gives commands that are taken back together.
+    pub(super) fn give(&mut self, commands: Vec<Command>) -> Vec<Effect> {
+        self.pool.begin(commands.len());
+        let commands = commands.into_iter();
+        commands
+            .map(|command| Effect::Command {
+                command,
+                undoing: false,
+            })
+            .collect()
+    }
+
     /// Does it at once, but asks first when no instance would be left that takes requests.
     fn unless_last(
         &mut self,
-        instance: &InstanceView,
-        what: Command,
+        meant: &[InstanceView],
+        what: impl Fn(InstanceName) -> Command,
         yes: &'static str,
     ) -> Vec<Effect> {
-        if !self.pool.is_last_one_on(instance) {
-            return command(what);
+        let takes = |i: &InstanceView| {
+            i.enabled && !matches!(i.state, InstanceState::Draining | InstanceState::Held(_))
+        };
+        let board = if self.frozen.is_some() {
+            &self.live
+        } else {
+            &self.pool.board
+        };
+        let is_meant = |i: &InstanceView| meant.iter().any(|one| one.name == i.name);
+        let any_left = board.instances.iter().any(|i| takes(i) && !is_meant(i));
+        if any_left || !meant.iter().any(takes) {
+            return self.command_each(meant, what);
         }
-        self.dialog = Some(Dialog::Confirm(Question {
-            text: format!(
+        let text = match meant {
+            [one] => phrase!(
                 "{} is the last instance that takes requests. Without it nothing is answered.",
-                instance.name
+                one.name
             ),
+            _ => phrase!(
+                "These {} are the last instances that take requests. Without them nothing is answered.",
+                meant.len()
+            ),
+        };
+        let commands = meant.iter().map(|instance| what(instance.name.clone()));
+        self.dialog = Some(Dialog::Confirm(Question {
+            text,
             yes,
             no: "leave it on",
-            then: Then::Command(what),
+            then: Then::Commands(commands.collect()),
         }));
         Vec::new()
     }
-}
-
-fn command(command: Command) -> Vec<Effect> {
-    vec![Effect::Command {
-        command,
-        undoing: false,
-    }]
 }

@@ -5,11 +5,6 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-/// The window of the header's figures.
-pub(crate) const MINUTE: Duration = Duration::from_secs(60);
-/// In how many buckets they are asked for.
-pub(crate) const MINUTE_BUCKETS: usize = 12;
-
 const BOARD_EVERY: Duration = Duration::from_millis(250);
 const COUNTDOWN_EVERY: Duration = Duration::from_secs(1);
 const FIGURES_EVERY: Duration = Duration::from_secs(1);

@@ -44,6 +44,8 @@ pub(crate) struct Question {
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Then {
     Command(Command),
+    /// Give several commands that are taken back together.
+    Commands(Vec<Command>),
     NewConversation,
     /// Ask a question again, of these.
     AgainBy(TurnId, Target),

@@ -1,16 +1,29 @@
 //! Where the keys go.
 
-/// One of the three panes.
+/// One of the panes of the split screen, or a page that has the screen for itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Pane {
     Chat,
     Pool,
     Metrics,
+    Requests,
+    Errors,
+    Log,
 }
 
 impl Pane {
-    /// Every pane, in the order of their numbers.
-    pub(crate) const ALL: [Self; 3] = [Self::Chat, Self::Pool, Self::Metrics];
+    /// Every pane and page, in the order of their numbers.
+    pub(crate) const ALL: [Self; 6] = [
+        Self::Chat,
+        Self::Pool,
+        Self::Metrics,
+        Self::Requests,
+        Self::Errors,
+        Self::Log,
+    ];
+
+    /// The panes of the split screen.
+    pub(crate) const SPLIT: [Self; 3] = [Self::Chat, Self::Pool, Self::Metrics];
 
     /// Returns the name on the screen.
     pub(crate) const fn title(self) -> &'static str {
@@ -18,6 +31,9 @@ impl Pane {
             Self::Chat => "Chat",
             Self::Pool => "Pool",
             Self::Metrics => "Metrics",
+            Self::Requests => "Requests",
+            Self::Errors => "Errors",
+            Self::Log => "Log",
         }
     }
 
@@ -27,6 +43,17 @@ impl Pane {
             Self::Chat => 1,
             Self::Pool => 2,
             Self::Metrics => 3,
+            Self::Requests => 4,
+            Self::Errors => 5,
+            Self::Log => 6,
+        }
+    }
+
+    /// Tells whether it always has the screen for itself.
+    pub(crate) const fn is_page(self) -> bool {
+        match self {
+            Self::Chat | Self::Pool | Self::Metrics => false,
+            Self::Requests | Self::Errors | Self::Log => true,
         }
     }
 }
@@ -39,6 +66,9 @@ pub(crate) enum Focus {
     Transcript,
     Pool,
     Metrics,
+    Requests,
+    Errors,
+    Log,
 }
 
 impl Focus {
@@ -48,6 +78,9 @@ impl Focus {
             Self::Prompt | Self::Transcript => Pane::Chat,
             Self::Pool => Pane::Pool,
             Self::Metrics => Pane::Metrics,
+            Self::Requests => Pane::Requests,
+            Self::Errors => Pane::Errors,
+            Self::Log => Pane::Log,
         }
     }
 
@@ -57,15 +90,21 @@ impl Focus {
             Pane::Chat => Self::Prompt,
             Pane::Pool => Self::Pool,
             Pane::Metrics => Self::Metrics,
+            Pane::Requests => Self::Requests,
+            Pane::Errors => Self::Errors,
+            Pane::Log => Self::Log,
         }
     }
 
-    /// Returns the next pane's focus.
+    /// Returns the next pane's focus; pages come after one another too.
     pub(crate) const fn next(self) -> Self {
         match self.pane() {
             Pane::Chat => Self::Pool,
             Pane::Pool => Self::Metrics,
             Pane::Metrics => Self::Prompt,
+            Pane::Requests => Self::Errors,
+            Pane::Errors => Self::Log,
+            Pane::Log => Self::Requests,
         }
     }
 
@@ -75,6 +114,9 @@ impl Focus {
             Pane::Chat => Self::Metrics,
             Pane::Pool => Self::Prompt,
             Pane::Metrics => Self::Pool,
+            Pane::Requests => Self::Log,
+            Pane::Errors => Self::Requests,
+            Pane::Log => Self::Errors,
         }
     }
 }

@@ -5,11 +5,13 @@ use std::time::Duration;
 use crate::base::{Board, InstanceName, Scope, Series};
 
 /// The windows one can look back over.
-pub(crate) const WINDOWS: [Duration; 4] = [
+pub(crate) const WINDOWS: [Duration; 6] = [
     Duration::from_secs(60),
     Duration::from_secs(5 * 60),
     Duration::from_secs(15 * 60),
     Duration::from_secs(60 * 60),
+    Duration::from_secs(6 * 60 * 60),
+    Duration::from_secs(24 * 60 * 60),
 ];
 
 /// What the metrics pane knows.
@@ -50,24 +52,27 @@ impl Metrics {
         before != after
     }
 
-    /// Goes to the next or previous scope: all, then each instance.
+    /// Goes to the next or previous scope: all, each type when there are several, then each instance.
     pub(crate) fn step_scope(&mut self, by: isize, board: &Board) {
-        let place = match &self.scope {
-            Scope::Instance(name) => board
+        let mut types: Vec<_> = board.instances.iter().map(|i| i.provider_type).collect();
+        types.sort_by_key(|kind| kind.as_str());
+        types.dedup();
+        let mut scopes = vec![Scope::All];
+        if types.len() > 1 {
+            scopes.extend(types.into_iter().map(Scope::Type));
+        }
+        scopes.extend(
+            board
                 .instances
                 .iter()
-                .position(|instance| instance.name == *name)
-                .map_or(0, |index| index + 1),
-            Scope::All | Scope::Type(_) | Scope::Route(_) => 0,
-        };
-        let next = place.saturating_add_signed(by).min(board.instances.len());
-        self.scope = match next
-            .checked_sub(1)
-            .and_then(|index| board.instances.get(index))
-        {
-            Some(instance) => Scope::Instance(instance.name.clone()),
-            None => Scope::All,
-        };
+                .map(|i| Scope::Instance(i.name.clone())),
+        );
+        let place = scopes
+            .iter()
+            .position(|scope| *scope == self.scope)
+            .unwrap_or(0);
+        let next = place.saturating_add_signed(by).min(scopes.len() - 1);
+        self.scope = scopes.swap_remove(next);
     }
 
     /// Returns the instance whose figures are shown, if it is one.

@@ -1,8 +1,13 @@
 //! The pool pane: which instance is selected, what can be undone.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use crate::base::{Board, Command, InstanceName, InstanceState, InstanceView};
+use tokio::time::Instant;
+
+use super::pool_table::Sort;
+
+use crate::base::{Board, Command, InstanceName, InstanceState, InstanceView, Series};
 
 /// The most changes that can be taken back.
 const MOST_UNDO: usize = 100;
@@ -14,54 +19,119 @@ pub(crate) struct Pool {
     pub(crate) board: Arc<Board>,
     /// The selected instance, by name, so that it stays selected whatever moves.
     selected: Option<InstanceName>,
-    undo: Vec<Command>,
+    /// Marked for a common action.
+    pub(crate) marked: BTreeSet<InstanceName>,
+    pub(crate) sort: Sort,
+    /// How to take changes back; those that were made together are taken back together.
+    undo: Vec<Vec<Command>>,
+    /// How many commands of the last change are still out, and whether one of them came back.
+    together: usize,
+    begun: bool,
+    /// When the board was read.
+    pub(crate) read_at: Option<Instant>,
+    /// The figures of the selected one, while it is shown in full.
+    pub(crate) series: Option<Series>,
+    /// Whether the selected one is shown in full.
+    pub(crate) open: bool,
 }
 
 impl Pool {
     /// Takes a new picture; `true` when something in it is different.
-    pub(crate) fn show(&mut self, board: Arc<Board>) -> bool {
+    pub(crate) fn show(&mut self, board: Arc<Board>, at: Instant) -> bool {
+        self.read_at = Some(at);
         let changed = !same_to_the_eye(&self.board, &board);
         self.board = board;
         changed
     }
 
-    /// Returns the index of the selected instance, the first one when none was chosen.
-    pub(crate) fn selected_index(&self) -> usize {
-        self.selected
-            .as_ref()
-            .and_then(|name| self.board.instances.iter().position(|i| i.name == *name))
-            .unwrap_or(0)
+    /// Returns the places of the instances on the board, in the order in which they stand in the table.
+    pub(crate) fn order(&self) -> Vec<usize> {
+        self.sort.order(&self.board.instances)
+    }
+
+    /// Returns the place of the selected instance in the table, the first one when none was chosen.
+    pub(crate) fn selected_place(&self) -> usize {
+        let order = self.order();
+        let is_selected =
+            |index: &usize| Some(&self.board.instances[*index].name) == self.selected.as_ref();
+        order.iter().position(is_selected).unwrap_or(0)
     }
 
     /// Returns the selected instance.
     pub(crate) fn selected(&self) -> Option<&InstanceView> {
-        self.board.instances.get(self.selected_index())
+        let order = self.order();
+        let index = order.get(self.selected_place())?;
+        self.board.instances.get(*index)
     }
 
-    /// Selects an instance by its index; too large means the last.
-    pub(crate) fn select(&mut self, index: usize) {
-        let last = self.board.instances.len().saturating_sub(1);
-        self.selected = self
-            .board
-            .instances
-            .get(index.min(last))
-            .map(|instance| instance.name.clone());
+    /// Selects an instance by its place in the table; too large means the last.
+    pub(crate) fn select(&mut self, place: usize) {
+        let order = self.order();
+        let last = order.len().saturating_sub(1);
+        self.selected = order
+            .get(place.min(last))
+            .map(|index| self.board.instances[*index].name.clone());
     }
 
     /// Moves the selection.
     pub(crate) fn step(&mut self, by: isize) {
-        self.select(self.selected_index().saturating_add_signed(by));
+        self.select(self.selected_place().saturating_add_signed(by));
+    }
+
+    /// Sorts by another column, or the other way round; the selected instance stays selected.
+    pub(crate) fn resort(&mut self, change: impl FnOnce(&mut Sort)) {
+        self.selected = self.selected().map(|instance| instance.name.clone());
+        change(&mut self.sort);
+    }
+
+    /// Marks the selected instance, or takes its mark away, and goes to the next.
+    pub(crate) fn mark(&mut self) {
+        let Some(name) = self.selected().map(|instance| instance.name.clone()) else {
+            return;
+        };
+        if !self.marked.remove(&name) {
+            self.marked.insert(name);
+        }
+        self.step(1);
+    }
+
+    /// Marks all instances, or none when all are marked.
+    pub(crate) fn mark_all(&mut self) {
+        let all = self
+            .board
+            .instances
+            .iter()
+            .map(|instance| instance.name.clone());
+        let all: BTreeSet<InstanceName> = all.collect();
+        self.marked = if self.marked == all {
+            BTreeSet::new()
+        } else {
+            all
+        };
+    }
+
+    /// Returns what an action is for: the marked instances, else the selected one.
+    pub(crate) fn meant(&self) -> Vec<InstanceName> {
+        let marked: Vec<InstanceName> = self
+            .board
+            .instances
+            .iter()
+            .filter(|instance| self.marked.contains(&instance.name))
+            .map(|instance| instance.name.clone())
+            .collect();
+        if marked.is_empty() {
+            self.selected()
+                .map(|instance| instance.name.clone())
+                .into_iter()
+                .collect()
+        } else {
+            marked
+        }
     }
 
     /// Counts the instances that are switched on.
     pub(crate) fn enabled(&self) -> usize {
         self.board.instances.iter().filter(|i| i.enabled).count()
-    }
-
-    /// Tells whether this is the only instance that takes requests by the person's will.
-    pub(crate) fn is_last_one_on(&self, instance: &InstanceView) -> bool {
-        let takes = |i: &InstanceView| i.enabled && i.state != InstanceState::Draining;
-        takes(instance) && self.board.instances.iter().filter(|i| takes(i)).count() == 1
     }
 
     /// Shows what a command will do before it is done, so that the next key press builds on it.
@@ -72,17 +142,31 @@ impl Pool {
         }
     }
 
-    /// Remembers how to take a change back.
-    pub(crate) fn can_undo(&mut self, command: Command) {
-        if self.undo.len() >= MOST_UNDO {
-            self.undo.remove(0);
-        }
-        self.undo.push(command);
+    /// The next so many commands belong together, and are taken back together.
+    pub(crate) fn begin(&mut self, commands: usize) {
+        self.together = commands;
+        self.begun = false;
     }
 
-    /// Returns the command that takes the last change back, and forgets it.
-    pub(crate) fn take_undo(&mut self) -> Option<Command> {
-        self.undo.pop()
+    /// Remembers how to take a change back.
+    pub(crate) fn can_undo(&mut self, command: Command) {
+        let belongs = self.begun && self.together > 0;
+        self.together = self.together.saturating_sub(1);
+        self.begun = true;
+        match self.undo.last_mut() {
+            Some(last) if belongs => last.push(command),
+            Some(_) | None => {
+                if self.undo.len() >= MOST_UNDO {
+                    self.undo.remove(0);
+                }
+                self.undo.push(vec![command]);
+            }
+        }
+    }
+
+    /// Returns the commands that take the last change back, and forgets them.
+    pub(crate) fn take_undo(&mut self) -> Vec<Command> {
+        self.undo.pop().unwrap_or_default()
     }
 
     /// Tells whether time alone changes the picture (a countdown is shown).
@@ -112,7 +196,19 @@ fn same_to_the_eye(a: &Board, b: &Board) -> bool {
         && a.queue.length == b.queue.length
         && a.queue.limit == b.queue.limit
         && a.totals == b.totals
+        && same_alerts(a, b)
         && a.instances == b.instances
+}
+
+/// Alerts are the same when they say the same; their age is not shown.
+fn same_alerts(a: &Board, b: &Board) -> bool {
+    let said = |board: &Board| -> Vec<_> {
+        let alerts = board.alerts.iter();
+        alerts
+            .map(|alert| (alert.state, alert.message.clone(), alert.silenced.is_some()))
+            .collect()
+    };
+    said(a) == said(b)
 }
 
 #[cfg(test)]
@@ -123,7 +219,7 @@ mod tests {
     fn selection_stays_on_a_name_and_inside_the_list() {
         let mut pool = Pool::default();
         pool.step(1);
-        assert_eq!(pool.selected_index(), 0);
+        assert_eq!(pool.selected_place(), 0);
         assert!(pool.selected().is_none());
     }
 }

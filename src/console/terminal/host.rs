@@ -9,10 +9,11 @@ use futures_util::future::BoxFuture;
 
 use super::modes::{self, MOUSE_OFF, MOUSE_ON, Modes};
 use super::output::Output;
-use super::{editor, watch};
+use super::{editor, notify, watch};
 use crate::base::Error;
 use crate::console::clipboard;
 use crate::console::run::Host;
+use crate::console::settings::Notice;
 use crate::console::term_env::TermEnv;
 
 /// The real terminal's host.
@@ -20,11 +21,17 @@ pub(crate) struct RealHost {
     output: Output,
     modes: Modes,
     env: TermEnv,
+    notice: Notice,
 }
 
 impl RealHost {
-    pub(crate) fn new(output: Output, modes: Modes, env: TermEnv) -> Self {
-        Self { output, modes, env }
+    pub(crate) fn new(output: Output, modes: Modes, env: TermEnv, notice: Notice) -> Self {
+        Self {
+            output,
+            modes,
+            env,
+            notice,
+        }
     }
 
     /// Lets the last frame leave before the terminal is given back.
@@ -53,8 +60,9 @@ impl Host for RealHost {
         self.send(if take { MOUSE_ON } else { MOUSE_OFF });
     }
 
-    fn bell(&mut self) {
-        self.send("\x07");
+    fn notify(&mut self, text: &str) {
+        let sequence = notify::sequence(text, self.notice, &self.env);
+        self.send(&sequence);
     }
 
     fn suspend(&mut self) -> io::Result<()> {

@@ -28,6 +28,7 @@ struct Shared {
     asked: Mutex<VecDeque<Asked>>,
     commands: Mutex<Vec<Command>>,
     ended: Mutex<Vec<Arc<Sample>>>,
+    failures: Mutex<Failures>,
     empty_series: AtomicBool,
     board_reads: AtomicUsize,
     series_reads: AtomicUsize,
@@ -97,6 +98,7 @@ impl Fake {
             asked: Mutex::default(),
             commands: Mutex::default(),
             ended: Mutex::default(),
+            failures: Mutex::default(),
             empty_series: AtomicBool::new(false),
             board_reads: AtomicUsize::new(0),
             series_reads: AtomicUsize::new(0),
@@ -136,6 +138,11 @@ impl Fake {
         let sample = Arc::new(sample);
         self.0.ended.lock().push(Arc::clone(&sample));
         self.tell(DeckEvent::RequestEnded { sample });
+    }
+
+    /// The deck remembers these failures.
+    pub(super) fn remembers(&self, failures: Failures) {
+        *self.0.failures.lock() = failures;
     }
 
     pub(super) fn has_no_traffic(&self) {
@@ -193,7 +200,7 @@ impl DeckSource for Fake {
     }
 
     fn failures(&self, _limit: usize) -> Failures {
-        Failures::default()
+        self.0.failures.lock().clone()
     }
 
     fn subscribe(&self) -> broadcast::Receiver<DeckEvent> {
@@ -366,6 +373,10 @@ fn series(scope: &Scope, window: Duration, buckets: usize) -> Series {
             successful: if quiet { 0 } else { 3 + number as u64 % 4 },
             failed: u64::from(number == 30),
             average_response_time: (!quiet).then(|| Duration::from_millis(millis)),
+            p50_response_time: (!quiet).then(|| Duration::from_millis(millis)),
+            p95_response_time: (!quiet).then(|| Duration::from_millis(millis * 2)),
+            p99_response_time: (!quiet).then(|| Duration::from_millis(millis * 5 / 2)),
+            p95_queued: (!quiet).then(|| Duration::from_millis(millis / 10)),
             completion_tokens: if quiet {
                 0
             } else {
@@ -397,5 +408,10 @@ fn series(scope: &Scope, window: Duration, buckets: usize) -> Series {
             instance: Some("azure-eu".into()),
             message: "Rate limit reached for requests".to_owned(),
         }],
+        errors: [(
+            ErrorKind::RateLimited,
+            (0..buckets.min(45)).map(|n| u64::from(n == 30)).collect(),
+        )]
+        .into(),
     }
 }

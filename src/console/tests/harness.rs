@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use futures_util::FutureExt as _;
 use futures_util::future::BoxFuture;
+use jiff::tz::TimeZone;
 use parking_lot::Mutex;
 use ratatui::Terminal;
 use ratatui::backend::{Backend, ClearType, TestBackend, WindowSize};
@@ -71,10 +72,10 @@ impl Harness {
         Self::start_whole(size, deck, Context::default(), Theme::no_color(), settings).await
     }
 
-    async fn start_whole(
+    pub(super) async fn start_whole(
         size: (u16, u16),
         deck: Fake,
-        context: Context,
+        mut context: Context,
         theme: Theme,
         settings: Settings,
     ) -> Self {
@@ -87,10 +88,16 @@ impl Harness {
         })));
         let host = Seen::default();
         let source = Deck::new(deck.clone());
+        if context.clock.is_none() {
+            let noon = "2026-01-02T12:00:00Z".parse().expect("a time");
+            context.clock = Some((noon, TimeZone::UTC));
+        }
+        let log = context.log.clone();
         let face = Face {
             app: App::new(&settings, context, source.board(), Instant::now()),
             screen: Screen::new(theme, settings.ascii),
             frames_per_second: settings.frames_per_second,
+            log,
         };
         let mut terminal = Terminal::new(screen.clone()).expect("a screen in memory");
         let mut outside = host.clone();
@@ -244,9 +251,9 @@ pub(super) struct Seen(Arc<Mutex<Outside>>);
 #[derive(Default)]
 struct Outside {
     copied: Vec<String>,
+    notified: Vec<String>,
     mouse: Option<bool>,
     suspended: usize,
-    rung: usize,
     resumed: usize,
     busy: bool,
     editor: Option<Result<String, Error>>,
@@ -283,11 +290,11 @@ impl Seen {
     pub(super) fn copied(&self) -> Vec<String> {
         self.0.lock().copied.clone()
     }
+    pub(super) fn notified(&self) -> Vec<String> {
+        self.0.lock().notified.clone()
+    }
     pub(super) fn mouse_taken(&self) -> Option<bool> {
         self.0.lock().mouse
-    }
-    pub(super) fn rung(&self) -> usize {
-        self.0.lock().rung
     }
     pub(super) fn suspended(&self) -> usize {
         self.0.lock().suspended
@@ -316,8 +323,8 @@ impl Host for Seen {
     fn mouse(&mut self, take: bool) {
         self.0.lock().mouse = Some(take);
     }
-    fn bell(&mut self) {
-        self.0.lock().rung += 1;
+    fn notify(&mut self, text: &str) {
+        self.0.lock().notified.push(text.to_owned());
     }
     fn suspend(&mut self) -> io::Result<()> {
         self.0.lock().suspended += 1;

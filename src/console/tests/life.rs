@@ -4,10 +4,8 @@ use std::time::Duration;
 
 use super::fake::{Fake, board, quiet_board};
 use super::harness::Harness;
-use crate::base::{AlertState, AlertView, DeckEvent, Scope, Severity};
 use crate::console::ExitReason;
 use crate::console::run::Signal;
-use crate::console::settings::Settings;
 
 async fn quiet() -> Harness {
     let fake = Fake::new(quiet_board(&["one", "two"]));
@@ -163,31 +161,4 @@ async fn zoom_gives_the_screen_to_one_pane() {
     assert!(!console.shows("Metrics"));
     console.press("z").await;
     assert!(console.shows("Metrics"));
-}
-
-#[tokio::test(start_paused = true)]
-async fn the_bell_rings_for_an_alert_that_fires_and_only_when_it_is_wanted() {
-    for (bell, rings) in [(true, 1), (false, 0)] {
-        let settings = Settings {
-            bell,
-            ..Settings::default()
-        };
-        let fake = Fake::new(quiet_board(&["one"]));
-        let console = Harness::start_set((120, 40), fake, settings).await;
-        for state in [AlertState::Firing, AlertState::Resolved] {
-            let alert = AlertView {
-                rule: "success".to_owned(),
-                scope: Scope::All,
-                state,
-                severity: Severity::Critical,
-                age: Duration::ZERO,
-                message: "6 of 20 failed".to_owned(),
-                silenced: None,
-            };
-            console.deck.tell(DeckEvent::Alerted { alert });
-            console.settle().await;
-        }
-        assert_eq!(console.host.rung(), rings);
-        assert!(console.shows("6 of 20 failed"));
-    }
 }

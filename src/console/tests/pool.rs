@@ -164,3 +164,66 @@ async fn a_click_selects_and_the_wheel_moves() {
         }]
     );
 }
+
+#[tokio::test(start_paused = true)]
+async fn several_are_marked_and_changed_together_and_taken_back_together() {
+    let console = console().await;
+    console.press("t t d").await;
+    assert_eq!(
+        console.deck.commands(),
+        ["openai-a", "openai-b"].map(|name| Command::Drain {
+            instance: name.into()
+        })
+    );
+    console.press("+").await;
+    assert_eq!(console.deck.commands().len(), 2);
+    console.press("u").await;
+    let undone = console.deck.commands();
+    assert_eq!(undone.len(), 2, "one key takes both back: {undone:?}");
+    console.press("T T").await;
+    assert!(!console.shows("marked"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn switching_all_off_at_once_asks_first() {
+    let console = console().await;
+    console.press("T space").await;
+    assert!(console.shows("the last instances"), "{}", console.screen());
+    assert!(console.deck.commands().is_empty());
+    console.press("y").await;
+    assert!(console.deck.commands().len() > 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_table_sorts_by_any_column_and_the_selected_one_stays() {
+    let console = console().await;
+    console.press("j o o o").await;
+    assert!(console.shows("sorted by state"));
+    let screen = console.screen();
+    assert!(screen.find("wrong key").unwrap() < screen.find("● on").unwrap());
+    console.press("O p").await;
+    assert_eq!(
+        console.deck.commands(),
+        [Command::Probe {
+            instance: "openai-b".into()
+        }]
+    );
+    let screen = console.screen();
+    assert!(screen.find("● on").unwrap() < screen.find("wrong key").unwrap());
+}
+
+#[tokio::test(start_paused = true)]
+async fn enter_shows_all_that_is_known_of_an_instance_and_esc_goes_back() {
+    let console = console().await;
+    console.press("j j j j enter").await;
+    insta::assert_snapshot!(console.screen());
+    console.press("esc").await;
+    assert!(console.shows("1 Chat"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn at_80_columns_no_figure_is_cut() {
+    let console = Harness::start((80, 24), Fake::new(board())).await;
+    console.press("alt-2 z").await;
+    insta::assert_snapshot!(console.screen());
+}

@@ -23,7 +23,7 @@ use crate::console::state::search::{MOST_FOUND, Search};
 use crate::console::state::select::Select;
 use crate::console::text;
 use crate::console::theme::Role;
-use crate::console::words::{phrase, t};
+use crate::console::words::{phrase, t, translate};
 
 /// By how many lines a followed stream moves up at once; see state/scroll.rs.
 const STEP: usize = 10;
@@ -314,18 +314,26 @@ fn draw_status(frame: &mut Frame<'_>, area: Rect, app: &App, below: Below, look:
         left.push(Span::raw(" "));
     } else if app.editing.is_some() {
         let leave = app.keymap.key_for(Context::Prompt, Action::Back);
-        left.push(look.span("asking in other words ", Role::Notice));
+        left.push(look.span(format!("{} ", t("asking in other words")), Role::Notice));
         left.push(look.span(format!("{} ", symbols.dot), Role::Dim));
         left.push(look.span(leave.unwrap_or_default(), Role::Key));
-        left.push(look.span(" leaves it as it was ", Role::Dim));
+        left.push(look.span(format!(" {} ", t("leaves it as it was")), Role::Dim));
     } else {
         left = vec![look.span(rule, border)];
     }
     let below = match below {
         Below::Nothing => None,
-        Below::Lines(1) => Some(format!(" {} 1 more line ", symbols.down)),
-        Below::Lines(lines) => Some(format!(" {} {lines} more lines ", symbols.down)),
-        Below::MoreThan(lines) => Some(format!(" {} more than {lines} lines ", symbols.down)),
+        Below::Lines(1) => Some(format!(" {} {} ", symbols.down, t("1 more line"))),
+        Below::Lines(lines) => Some(format!(
+            " {} {} ",
+            symbols.down,
+            phrase!("{} more lines", lines)
+        )),
+        Below::MoreThan(lines) => Some(format!(
+            " {} {} ",
+            symbols.down,
+            phrase!("more than {} lines", lines)
+        )),
     };
     let mut right: Vec<Span<'static>> = Vec::new();
     if let Some(to) = asked_of(app) {
@@ -416,7 +424,7 @@ fn asked_of(app: &App) -> Option<String> {
     let plays = match &app.persona {
         Some(persona) if usual == Some(&**persona) => None,
         Some(persona) => Some(persona.name.clone()),
-        None => usual.map(|_| "no persona".to_owned()),
+        None => usual.map(|_| t("no persona").to_owned()),
     };
     let parts: Vec<String> = who.into_iter().chain(plays).collect();
     (!parts.is_empty()).then(|| text::display_safe(&parts.join(", ")))
@@ -432,11 +440,11 @@ fn progress(reply: &Reply, app: &App, look: &Look<'_>) -> Vec<Span<'static>> {
         .map(|name| text::display_safe(name.as_str()));
     let several = app.chat.running_replies().count();
     let doing = match (&reply.phase, who) {
-        _ if several > 1 => format!("{several} answers come in"),
-        (Phase::Waiting, _) => "waiting for an instance".to_owned(),
-        (_, Some(name)) if reply.response().text.is_empty() => format!("{name} thinks"),
-        (_, Some(name)) => format!("{name} answers"),
-        (_, None) => "an answer comes in".to_owned(),
+        _ if several > 1 => phrase!("{} answers come in", several),
+        (Phase::Waiting, _) => t("waiting for an instance").to_owned(),
+        (_, Some(name)) if reply.response().text.is_empty() => phrase!("{} thinks", name),
+        (_, Some(name)) => phrase!("{} answers", name),
+        (_, None) => t("an answer comes in").to_owned(),
     };
     let stop = app
         .keymap
@@ -447,7 +455,7 @@ fn progress(reply: &Reply, app: &App, look: &Look<'_>) -> Vec<Span<'static>> {
         look.span(doing, Role::Assistant),
         look.span(format!(" {dot} {seconds} s {dot} "), Role::Dim),
         look.span(stop, Role::Key),
-        look.span(" stops", Role::Dim),
+        look.span(format!(" {}", t("stops")), Role::Dim),
     ]
 }
 
@@ -456,35 +464,39 @@ fn welcome(frame: &mut Frame<'_>, area: Rect, app: &App, look: &Look<'_>) {
     let width = usize::from(area.width).saturating_sub(4);
     let key = |context, action| app.keymap.key_for(context, action).unwrap_or_default();
     let mut lines = vec![
-        Line::from(look.span("Ask something.", Role::Heading)),
+        Line::from(look.span(t("Ask something."), Role::Heading)),
         Line::default(),
     ];
     let instances = app.pool.board.instances.len();
     let who = match instances {
-        0 => "There is no instance that could answer.".to_owned(),
-        1 => "One instance answers.".to_owned(),
-        many => format!(
-            "{many} instances answer in turn; the pool shows which one is next, the metrics how they do."
+        0 => t("There is no instance that could answer.").to_owned(),
+        1 => t("One instance answers.").to_owned(),
+        many => phrase!(
+            "{} instances answer in turn; the pool shows which one is next, the metrics how they do.",
+            many
         ),
     };
     push_wrapped(&mut lines, &who, width, Role::Text, look);
     if let Some(hint) = &app.context.source_hint {
         lines.push(Line::default());
-        push_wrapped(&mut lines, hint, width, Role::Dim, look);
+        push_wrapped(&mut lines, &translate(hint), width, Role::Dim, look);
     }
     lines.push(Line::default());
     for (key, about) in [
-        (key(Context::Prompt, Action::Send), "sends the question"),
-        (key(Context::Prompt, Action::Newline), "starts a new line"),
+        (key(Context::Prompt, Action::Send), t("sends the question")),
+        (
+            key(Context::Prompt, Action::Newline),
+            t("starts a new line"),
+        ),
         (
             key(Context::Prompt, Action::FocusNext),
-            "goes to the next pane",
+            t("goes to the next pane"),
         ),
         (
             key(Context::Prompt, Action::Back),
-            "stops an answer, and goes one step back",
+            t("stops an answer, and goes one step back"),
         ),
-        (key(Context::Prompt, Action::Help), "shows all keys"),
+        (key(Context::Prompt, Action::Help), t("shows all keys")),
     ] {
         lines.push(Line::from(vec![
             look.span(text::pad(&key, 9), Role::Key),

@@ -10,6 +10,7 @@ use super::layout::{Layout, Shape};
 use crate::console::state::focus::Pane;
 use crate::console::text;
 use crate::console::theme::Role;
+use crate::console::words::t;
 
 /// The symbols in use, for terminals with and without Unicode.
 #[derive(Clone, Debug)]
@@ -96,7 +97,7 @@ impl Chrome {
         let mut spans = vec![
             look.span(format!("{rule} "), border),
             look.span(format!("{} ", self.pane.number()), Role::Key),
-            look.span(self.pane.title(), title),
+            look.span(t(self.pane.title()), title),
         ];
         if !self.detail.is_empty() {
             let room = usize::from(area.width).saturating_sub(spans_width(&spans) + 4);
@@ -126,7 +127,11 @@ pub(crate) fn tabs(
     let symbols = look.symbols;
     let mut x = area.x;
     let mut places = Vec::new();
+    // On a small screen a page has a tab while it is open.
     for pane in Pane::ALL {
+        if pane.is_page() && pane != active {
+            continue;
+        }
         let is_active = pane == active;
         let rule = if is_active {
             symbols.heavy_rule
@@ -141,7 +146,7 @@ pub(crate) fn tabs(
         let line = Line::from(vec![
             look.span(format!("{rule} "), border),
             look.span(format!("{} ", pane.number()), Role::Key),
-            look.span(format!("{} ", pane.title()), title),
+            look.span(format!("{} ", t(pane.title())), title),
             look.span(rule.repeat(2), border),
         ]);
         let width = (line.width() as u16).min(area.right().saturating_sub(x));

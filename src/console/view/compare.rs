@@ -15,6 +15,7 @@ use crate::console::state::chat::Turn;
 use crate::console::state::reply::{Phase, Reply, ReplyId};
 use crate::console::text;
 use crate::console::theme::Role;
+use crate::console::words::{phrase, t};
 
 /// The narrowest column in which an answer can be read.
 const NARROWEST: usize = 24;
@@ -187,14 +188,14 @@ fn head(turn: &Turn, place: usize, reply: &Reply, width: u16, style: &Style<'_>)
     let marked = turn.shown == place;
     let mark = if marked { look.symbols.next } else { " " };
     let doing = match &reply.phase {
-        Phase::Waiting => "waits",
-        Phase::Streaming if reply.response().text.is_empty() => "thinks",
-        Phase::Streaming => "answers",
+        Phase::Waiting => t("waits"),
+        Phase::Streaming if reply.response().text.is_empty() => t("thinks"),
+        Phase::Streaming => t("answers"),
         Phase::Done => "",
-        Phase::Stopped => "stopped",
-        Phase::Failed(_) => "failed",
+        Phase::Stopped => t("stopped"),
+        Phase::Failed(_) => t("failed"),
     };
-    let room = usize::from(width).saturating_sub(2 + doing.len() + 1);
+    let room = usize::from(width).saturating_sub(2 + text::width(doing) + 1);
     let role = if marked { Role::Selected } else { Role::Title };
     let name = text::truncate(&name, room).into_owned();
     Line::from(vec![
@@ -224,32 +225,32 @@ fn figures(turn: &Turn, reply: &Reply, width: u16, style: &Style<'_>) -> Vec<Lin
     let words = response.text.split_whitespace().count();
     let tokens = response.usage.and_then(|usage| usage.completion_tokens);
     let length = tokens.map_or_else(
-        || format!("{words} words"),
-        |tokens| format!("{} tokens", text::count(tokens)),
+        || phrase!("{} words", words),
+        |tokens| phrase!("{} tokens", text::count(tokens)),
     );
     let time = (!response.total_time.is_zero()).then(|| text::duration(response.total_time));
     let dash = || "-".to_owned();
     let model = response.model.as_deref().map(text::display_safe);
     let rows = [
-        ("model", model.unwrap_or_else(dash), None),
+        (t("model"), model.unwrap_or_else(dash), None),
         (
-            "first token",
+            t("first token"),
             response
                 .time_to_first_token
                 .map_or_else(dash, text::duration),
-            best(first(reply), first, true).then_some("fastest"),
+            best(first(reply), first, true).then_some(t("fastest")),
         ),
         (
-            "speed",
-            speed(reply).map_or_else(dash, |speed| format!("{speed:.0} tok/s")),
-            best(speed(reply), speed, false).then_some("fastest"),
+            t("speed"),
+            speed(reply).map_or_else(dash, |speed| phrase!("{} tok/s", format!("{speed:.0}"))),
+            best(speed(reply), speed, false).then_some(t("fastest")),
         ),
-        ("time", time.unwrap_or_else(dash), None),
-        ("length", length, None),
+        (t("time"), time.unwrap_or_else(dash), None),
+        (t("length"), length, None),
         (
-            "cost",
+            t("cost"),
             response.cost.map_or_else(dash, dollars),
-            best(cost(reply), cost, true).then_some("cheapest"),
+            best(cost(reply), cost, true).then_some(t("cheapest")),
         ),
     ];
     let names = 12;
@@ -261,7 +262,7 @@ fn figures(turn: &Turn, reply: &Reply, width: u16, style: &Style<'_>) -> Vec<Lin
             let mut spans = vec![look.span(text::pad(name, names), Role::Dim)];
             let rest = room.saturating_sub(text::width(&value) + 1);
             spans.push(look.span(value, Role::Text));
-            if let Some(word) = word.filter(|word| word.len() <= rest) {
+            if let Some(word) = word.filter(|word| text::width(word) <= rest) {
                 spans.push(look.span(format!(" {word}"), Role::Good));
             }
             Line::from(spans)
@@ -269,7 +270,7 @@ fn figures(turn: &Turn, reply: &Reply, width: u16, style: &Style<'_>) -> Vec<Lin
         .collect();
     if all_done && turn.shown_is(reply) {
         let room = usize::from(width).saturating_sub(text::width(style.pick_key) + 1);
-        let about = text::truncate("goes on with this one", room);
+        let about = text::truncate(t("goes on with this one"), room);
         lines.push(Line::from(vec![
             look.span(format!("{} ", style.pick_key), Role::Key),
             look.span(about.into_owned(), Role::Dim),

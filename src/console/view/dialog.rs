@@ -11,6 +11,7 @@ use crate::console::keymap::{Context, Keymap};
 use crate::console::state::dialog::{List, Question};
 use crate::console::text;
 use crate::console::theme::Role;
+use crate::console::words::{known, t, translate};
 
 /// Opens a window in the middle and returns what is inside its frame.
 pub(crate) fn window(
@@ -65,9 +66,15 @@ pub(crate) fn confirm(
     look: &Look<'_>,
 ) {
     let width = area.width.saturating_sub(4).min(58);
-    let said = text::display_safe(&question.text);
+    let said = text::display_safe(&translate(&question.text));
     let rows = text::wrap(&said, usize::from(width.saturating_sub(4)));
-    let inside = window(frame, area, (width, rows.len() as u16 + 4), "Sure?", look);
+    let inside = window(
+        frame,
+        area,
+        (width, rows.len() as u16 + 4),
+        t("Sure?"),
+        look,
+    );
     let mut lines: Vec<Line<'static>> = rows
         .into_iter()
         .map(|row| Line::from(look.span(said[row].to_owned(), Role::Text)))
@@ -76,9 +83,9 @@ pub(crate) fn confirm(
     let key = |action| keymap.key_for(Context::Confirm, action).unwrap_or_default();
     lines.push(Line::from(vec![
         look.span(key(Action::Confirm), Role::Key),
-        Span::raw(format!(" {}    ", question.yes)),
+        Span::raw(format!(" {}    ", known(question.yes))),
         look.span(key(Action::Cancel), Role::Key),
-        Span::raw(format!(" {}", question.no)),
+        Span::raw(format!(" {}", known(question.no))),
     ]));
     put(frame, inside, lines);
 }
@@ -88,20 +95,20 @@ pub(crate) fn choose(frame: &mut Frame<'_>, area: Rect, list: &List, look: &Look
     let names = list
         .entries
         .iter()
-        .map(|e| text::width(&e.name))
+        .map(|e| text::width(&known(&e.name)))
         .max()
         .unwrap_or(0)
         .min(24);
     let abouts = list
         .entries
         .iter()
-        .map(|e| text::width(&e.about))
+        .map(|e| text::width(&translate(&e.about)))
         .max()
         .unwrap_or(0);
-    let width = (names + abouts + 10).max(text::width(list.title) + 6) as u16;
+    let width = (names + abouts + 10).max(text::width(known(list.title)) + 6) as u16;
     let width = width.min(area.width.saturating_sub(4));
     let height = list.entries.len() as u16 + 2;
-    let inside = window(frame, area, (width, height), list.title, look);
+    let inside = window(frame, area, (width, height), known(list.title), look);
     let visible = usize::from(inside.height);
     let first = (list.selected + 1).saturating_sub(visible);
     let lines = list
@@ -116,9 +123,9 @@ pub(crate) fn choose(frame: &mut Frame<'_>, area: Rect, list: &List, look: &Look
             } else {
                 " "
             };
-            let name = text::pad(&entry.name, names);
+            let name = text::pad(known(&entry.name), names);
             let room = usize::from(inside.width).saturating_sub(names + 5);
-            let about = text::pad(&entry.about, room);
+            let about = text::pad(&translate(&entry.about), room);
             if index == list.selected {
                 Line::from(look.span(format!(" {mark} {name}  {about}"), Role::Selected))
             } else {

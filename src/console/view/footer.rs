@@ -10,7 +10,7 @@ use crate::console::app::App;
 use crate::console::state::toast::Tone;
 use crate::console::text;
 use crate::console::theme::Role;
-use crate::console::words::t;
+use crate::console::words::{t, translate};
 
 /// Draws the footer.
 pub(crate) fn draw(frame: &mut Frame<'_>, area: Rect, app: &App, look: &Look<'_>) {
@@ -24,7 +24,7 @@ pub(crate) fn draw(frame: &mut Frame<'_>, area: Rect, app: &App, look: &Look<'_>
                 Tone::Failed => (look.symbols.failed, Role::Bad),
             };
             let room = usize::from(area.width).saturating_sub(4);
-            let said = text::display_safe(&toast.text).replace('\n', " ");
+            let said = text::display_safe(&translate(&toast.text)).replace('\n', " ");
             Line::from(vec![
                 look.span(format!(" {symbol} "), role),
                 look.span(text::truncate(&said, room).into_owned(), Role::Text),

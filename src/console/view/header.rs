@@ -10,6 +10,7 @@ use super::chrome::spans_width;
 use crate::console::app::App;
 use crate::console::text;
 use crate::console::theme::Role;
+use crate::console::words::{phrase, t, translate};
 
 /// One figure, or a notice.
 struct Part {
@@ -22,7 +23,7 @@ struct Part {
 pub(crate) fn draw(frame: &mut Frame<'_>, area: Rect, app: &App, look: &Look<'_>) {
     let buffer = frame.buffer_mut();
     buffer.set_style(area, look.theme.style(Role::Header));
-    let notice = notice(app, look);
+    let notice = notice(app, area.width, look);
     let notice_width = spans_width(&notice);
     let room = usize::from(area.width).saturating_sub(notice_width + 3);
     let mut parts = parts(app, look);
@@ -64,22 +65,39 @@ fn width(parts: &[Part]) -> usize {
 }
 
 /// What has to be said in words, at the right.
-fn notice(app: &App, look: &Look<'_>) -> Vec<Span<'static>> {
+fn notice(app: &App, width: u16, look: &Look<'_>) -> Vec<Span<'static>> {
     if let Some(since) = app.lost_since() {
         let ago = app.now.duration_since(since).as_secs();
-        let lost = format!(" lost {ago} s ago, trying again ");
+        let lost = phrase!(" lost {} s ago, trying again ", ago);
         return vec![look.span(lost, Role::Alert)];
     }
-    if app.frozen {
-        return vec![look.span(" frozen ", Role::Alert)];
+    if let Some(frozen) = app.frozen {
+        let hour = app.clock.hour(frozen.moment);
+        let said = if frozen.moment < frozen.since {
+            phrase!(" looking back at {} ", hour)
+        } else {
+            phrase!(" stands still at {} ", hour)
+        };
+        return vec![look.span(said, Role::Alert)];
+    }
+    let firing = app.firing();
+    if let Some(worst) = firing.first() {
+        let message = text::display_safe(&translate(&worst.message)).replace('\n', " ");
+        let more = match firing.len() - 1 {
+            0 => String::new(),
+            more => format!(" +{more}"),
+        };
+        let room = (usize::from(width) * 3 / 5).saturating_sub(text::width(&more) + 4);
+        let said = text::truncate(&message, room);
+        return vec![look.span(format!(" ! {said}{more} "), Role::Alert)];
     }
     if !app.pool.board.instances.is_empty() && app.pool.enabled() == 0 {
-        return vec![look.span(" no instance is on ", Role::Alert)];
+        return vec![look.span(format!(" {} ", t("no instance is on")), Role::Alert)];
     }
     app.context
         .source_note
         .as_ref()
-        .map(|note| vec![look.span(format!(" {note} "), Role::Badge)])
+        .map(|note| vec![look.span(format!(" {} ", translate(note)), Role::Badge)])
         .unwrap_or_default()
 }
 
@@ -98,7 +116,7 @@ fn parts(app: &App, look: &Look<'_>) -> Vec<Part> {
     let digits = permits.to_string().len();
     let queue = board.queue.length;
     let value = |text: String, role| look.span(text, role);
-    let unit = |text: &'static str| look.span(text, Role::Dim);
+    let unit = |text: &'static str| look.span(t(text), Role::Dim);
     let quiet = Role::Header;
     let success = minute
         .success_rate

@@ -43,7 +43,7 @@ pub(crate) struct Layout {
     pub(crate) divider: Option<Rect>,
     /// Where the divider meets the title of a pane at its right.
     pub(crate) branch: Option<u16>,
-    panes: [Rect; 3],
+    panes: [Rect; Pane::ALL.len()],
 }
 
 impl Layout {
@@ -66,7 +66,7 @@ impl Layout {
             strip: None,
             divider: None,
             branch: None,
-            panes: [Rect::ZERO; 3],
+            panes: [Rect::ZERO; Pane::ALL.len()],
         };
         if fits(area, SMALLEST) {
             match zoomed {
@@ -84,6 +84,10 @@ impl Layout {
         self.panes[usize::from(pane.number()) - 1]
     }
 
+    fn split(&mut self, areas: [Rect; Pane::SPLIT.len()]) {
+        self.panes[..areas.len()].copy_from_slice(&areas);
+    }
+
     fn zoom(&mut self, body: Rect, pane: Pane) {
         self.shape = Shape::Zoomed;
         self.panes[usize::from(pane.number()) - 1] = body;
@@ -97,14 +101,14 @@ impl Layout {
         let at = body.x + left;
         let rows = instances as u16 + 2;
         let pool = rows.clamp(5, body.height * 2 / 5);
-        self.panes = [
+        self.split([
             Rect {
                 width: left,
                 ..body
             },
             Rect::new(at + 1, body.y, right, pool),
             Rect::new(at + 1, body.y + pool, right, body.height - pool),
-        ];
+        ]);
         self.divider = Some(Rect {
             x: at,
             width: 1,
@@ -120,14 +124,14 @@ impl Layout {
         let chat = body.height - below;
         let pool = body.width * 60 / 100;
         let y = body.y + chat;
-        self.panes = [
+        self.split([
             Rect {
                 height: chat,
                 ..body
             },
             Rect::new(body.x, y, pool, below),
             Rect::new(body.x + pool + 1, y, body.width - pool - 1, below),
-        ];
+        ]);
         self.divider = Some(Rect::new(body.x + pool, y, 1, below));
     }
 
@@ -144,7 +148,7 @@ impl Layout {
             height: body.height - 2,
             ..body
         };
-        self.panes = [pane; 3];
+        self.panes = [pane; Pane::ALL.len()];
     }
 }
 
@@ -166,11 +170,11 @@ mod tests {
                     if layout.shape == Shape::Single || layout.shape == Shape::TooSmall {
                         continue;
                     }
-                    for pane in Pane::ALL {
+                    for pane in Pane::SPLIT {
                         let one = layout.area(pane);
                         assert_eq!(area.intersection(one), one, "{width}x{height} {pane:?}");
                         assert!(one.height >= 5, "{width}x{height} {pane:?} {one:?}");
-                        for other in Pane::ALL {
+                        for other in Pane::SPLIT {
                             let shared = one.intersection(layout.area(other));
                             assert!(pane == other || shared.is_empty(), "{width}x{height}");
                         }

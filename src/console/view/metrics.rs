@@ -8,13 +8,14 @@ use ratatui::layout::Rect;
 use ratatui::text::{Line, Span};
 use ratatui::widgets::Widget;
 
-use super::Look;
 use super::chrome::spans_width;
 use super::spark::Spark;
+use super::{Look, metrics_full};
 use crate::base::{ErrorKind, LlmMetrics, Percentiles, Scope, Series, SeriesBucket};
 use crate::console::app::App;
 use crate::console::text;
 use crate::console::theme::Role;
+use crate::console::words::{known, phrase, t};
 
 /// The smallest pane in which graphs stand below their captions.
 const ROOMY: (u16, u16) = (40, 12);
@@ -38,7 +39,7 @@ struct Graph {
 /// What stands beside the pane's name.
 pub(crate) fn title(app: &App) -> String {
     let scope = match &app.metrics.scope {
-        Scope::All => "all".to_owned(),
+        Scope::All => t("all").to_owned(),
         Scope::Type(kind) => kind.to_string(),
         Scope::Route(route) => text::display_safe(route.as_str()),
         Scope::Instance(name) => text::display_safe(name.as_str()),
@@ -46,15 +47,19 @@ pub(crate) fn title(app: &App) -> String {
     format!("{scope} · {}", window_words(app.metrics.window()))
 }
 
-fn window_words(window: Duration) -> String {
+pub(super) fn window_words(window: Duration) -> String {
     match window.as_secs() / 60 {
-        minutes if minutes < 60 => format!("{minutes} min"),
-        minutes => format!("{} h", minutes / 60),
+        minutes if minutes < 60 => phrase!("{} min", minutes),
+        minutes => phrase!("{} h", minutes / 60),
     }
 }
 
 /// Draws the metrics; returns how many buckets its graphs can show.
 pub(crate) fn draw(frame: &mut Frame<'_>, area: Rect, app: &App, look: &Look<'_>) -> usize {
+    let full = metrics_full::SMALLEST;
+    if app.zoomed && area.width >= full.0 && area.height >= full.1 {
+        return metrics_full::draw(frame, area, app, look);
+    }
     let series = &app.metrics.series;
     let graphs = graphs(series);
     let failed: Vec<bool> = series
@@ -80,8 +85,8 @@ fn graphs(series: &Series) -> Vec<Graph> {
     let or_none = |figure: String| if has_any { figure } else { "-".to_owned() };
     vec![
         Graph {
-            caption: "response time",
-            short: "mean",
+            caption: t("response time"),
+            short: t("mean"),
             figure: mean_response_time(series).map_or_else(|| "-".to_owned(), text::duration),
             values: of(&|bucket| bucket.average_response_time.map(|time| time.as_secs_f64())),
             max: None,
@@ -90,8 +95,8 @@ fn graphs(series: &Series) -> Vec<Graph> {
             share: 3,
         },
         Graph {
-            caption: "success",
-            short: "ok",
+            caption: t("success"),
+            short: t("ok"),
             figure: series
                 .success_rate
                 .map_or_else(|| "-".to_owned(), text::percent),
@@ -105,8 +110,8 @@ fn graphs(series: &Series) -> Vec<Graph> {
             share: 1,
         },
         Graph {
-            caption: "tokens",
-            short: "tok/s",
+            caption: t("tokens"),
+            short: t("tok/s"),
             figure: or_none(text::rate(series.tokens_per_second)),
             values: of(&|bucket| {
                 (ended(bucket) > 0).then(|| bucket.completion_tokens as f64 / step)
@@ -117,8 +122,8 @@ fn graphs(series: &Series) -> Vec<Graph> {
             share: 2,
         },
         Graph {
-            caption: "requests",
-            short: "req/s",
+            caption: t("requests"),
+            short: t("req/s"),
             figure: or_none(text::rate(series.requests_per_second)),
             values: of(&|bucket| (ended(bucket) > 0).then(|| ended(bucket) as f64 / step)),
             max: None,
@@ -160,8 +165,8 @@ fn roomy(
         ..area
     };
     let mut tail = vec![
-        percentiles_line("response", series.response_time, look),
-        percentiles_line("first token", series.time_to_first_token, look),
+        percentiles_line(t("response"), series.response_time, look),
+        percentiles_line(t("first token"), series.time_to_first_token, look),
     ];
     tail.extend(error_lines(app, usize::from(area.width), look));
     let fixed = graphs.len() as u16 * 2 + 1 + tail.len() as u16;
@@ -235,8 +240,8 @@ fn caption(buffer: &mut Buffer, area: Rect, graph: &Graph, right: &str, look: &L
         Span::raw(" "),
         look.span(graph.figure.clone(), Role::Text),
     ];
-    if graph.caption == "response time" {
-        spans.push(look.span(" mean", Role::Dim));
+    if graph.crosses {
+        spans.push(look.span(format!(" {}", t("mean")), Role::Dim));
     }
     let used = spans_width(&spans);
     let rest = usize::from(area.width).saturating_sub(used);
@@ -283,8 +288,8 @@ fn compact(
     }
     let room = usize::from(area.width).saturating_sub(1);
     let mut tail = vec![
-        short_percentiles("time", series.response_time, look),
-        short_percentiles("first", series.time_to_first_token, look),
+        short_percentiles(t("time"), series.response_time, look),
+        short_percentiles(t("first"), series.time_to_first_token, look),
     ];
     tail.extend(error_lines(app, room.saturating_sub(1), look));
     for line in tail {
@@ -324,7 +329,7 @@ fn spark<'a>(
     spark
 }
 
-fn percentiles_line(
+pub(super) fn percentiles_line(
     caption: &str,
     percentiles: Option<Percentiles>,
     look: &Look<'_>,
@@ -363,11 +368,11 @@ fn step_words(step: Duration) -> String {
     if step.is_zero() {
         return String::new();
     }
-    format!("{} a column", text::duration(step).replace(".0 s", " s"))
+    phrase!("{} a column", text::duration(step).replace(".0 s", " s"))
 }
 
 /// Errors by kind since the start, and the last one in the window.
-fn error_lines(app: &App, width: usize, look: &Look<'_>) -> Vec<Line<'static>> {
+pub(super) fn error_lines(app: &App, width: usize, look: &Look<'_>) -> Vec<Line<'static>> {
     let metrics = scope_metrics(app);
     let errors = metrics.map(|metrics| &metrics.errors);
     let mut kinds: Vec<(ErrorKind, u64)> = errors
@@ -377,11 +382,11 @@ fn error_lines(app: &App, width: usize, look: &Look<'_>) -> Vec<Line<'static>> {
         .collect();
     kinds.sort_by_key(|(kind, count)| (std::cmp::Reverse(*count), *kind));
     let words = if kinds.is_empty() {
-        "none".to_owned()
+        t("none").to_owned()
     } else {
         kinds
             .iter()
-            .map(|(kind, count)| format!("{} {}", text::count(*count), kind.words()))
+            .map(|(kind, count)| format!("{} {}", text::count(*count), known(kind.words())))
             .collect::<Vec<_>>()
             .join(", ")
     };
@@ -390,9 +395,9 @@ fn error_lines(app: &App, width: usize, look: &Look<'_>) -> Vec<Line<'static>> {
     } else {
         Role::Text
     };
-    let mut lines = vec![labelled("errors", &words, role, width, look)];
+    let mut lines = vec![labelled(t("errors"), &words, role, width, look)];
     let Some(last) = app.metrics.series.last_errors.first() else {
-        lines.push(labelled("last", "none", Role::Dim, width, look));
+        lines.push(labelled(t("last"), t("none"), Role::Dim, width, look));
         return lines;
     };
     let who = last
@@ -400,13 +405,14 @@ fn error_lines(app: &App, width: usize, look: &Look<'_>) -> Vec<Line<'static>> {
         .as_ref()
         .map(|name| format!("{name}: "))
         .unwrap_or_default();
-    let said = format!(
-        "{} ago {who}{}: {}",
+    let said = phrase!(
+        "{} ago {}{}: {}",
         text::duration(Duration::from_secs(last.age.as_secs().max(1))).replace(".0 s", " s"),
-        last.kind.words(),
+        who,
+        known(last.kind.words()),
         last.message
     );
-    lines.push(labelled("last", &said, Role::Warn, width, look));
+    lines.push(labelled(t("last"), &said, Role::Warn, width, look));
     lines
 }
 

@@ -135,7 +135,7 @@ fn eighths(share: f64, rows: u16) -> usize {
 }
 
 /// Rounds up to 1, 2 or 5 times a power of ten, so that the scale, and with it every cell, seldom changes.
-fn round_up(value: f64) -> f64 {
+pub(super) fn round_up(value: f64) -> f64 {
     if value <= 0.0 {
         return 1.0;
     }

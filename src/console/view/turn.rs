@@ -13,6 +13,7 @@ use crate::console::state::chat::{Turn, Variants};
 use crate::console::state::reply::{Phase, Reply, ReplyId};
 use crate::console::text;
 use crate::console::theme::Role;
+use crate::console::words::{known, phrase, t, translate};
 
 /// What stands before every line of the answer.
 pub(crate) const INDENT: u16 = 2;
@@ -245,11 +246,11 @@ fn versions(variants: Variants, style: &Style<'_>) -> Option<Line<'static>> {
     let mut parts = Vec::new();
     let (place, count) = variants.question;
     if count > 1 {
-        parts.push(format!("question {}/{count}", place + 1));
+        parts.push(phrase!("question {}/{}", place + 1, count));
     }
     let (place, count) = variants.answer;
     if count > 1 {
-        parts.push(format!("answer {}/{count}", place + 1));
+        parts.push(phrase!("answer {}/{}", place + 1, count));
     }
     if parts.is_empty() {
         return None;
@@ -261,7 +262,7 @@ fn versions(variants: Variants, style: &Style<'_>) -> Option<Line<'static>> {
         style
             .look
             .span(format!("  {}", style.version_keys), Role::Key),
-        style.look.span(" others", Role::Dim),
+        style.look.span(format!(" {}", t("others")), Role::Dim),
     ]))
 }
 
@@ -282,9 +283,10 @@ fn question_lines(question: &str, you: &str, style: &Style<'_>) -> Vec<Line<'sta
     }
     if rows.len() > MOST_QUESTION {
         let more = rows.len() - MOST_QUESTION;
-        lines.push(Line::from(
-            look.span(format!("  ... {more} more lines"), Role::Dim),
-        ));
+        lines.push(Line::from(look.span(
+            format!("  {}", phrase!("... {} more lines", more)),
+            Role::Dim,
+        )));
     }
     lines.push(Line::default());
     lines
@@ -305,10 +307,14 @@ fn before(reply: &Reply, role: &str, style: &Style<'_>) -> Vec<Line<'static>> {
     }
     let words = response.reasoning.split_whitespace().count();
     let thinking = response.text.is_empty() && reply.is_running();
-    let verb = if thinking { "thinking" } else { "thought" };
+    let verb = if thinking {
+        t("thinking")
+    } else {
+        t("thought")
+    };
     let folded = if style.show_reasoning { "-" } else { "+" };
     lines.push(Line::from(look.span(
-        format!("[{folded}] {verb}, {words} {}", plural(words, "word")),
+        format!("[{folded}] {verb}, {}", phrase!("{} words", words)),
         Role::Reasoning,
     )));
     if style.show_reasoning {
@@ -358,7 +364,7 @@ fn after(reply: &Reply, style: &Style<'_>) -> Vec<Line<'static>> {
     }
     if was_cut(reply) {
         notes.extend(indented(
-            &format!("{} goes on from here", style.go_on_key),
+            &phrase!("{} goes on from here", style.go_on_key),
             Role::Dim,
             style,
         ));
@@ -371,17 +377,9 @@ fn after(reply: &Reply, style: &Style<'_>) -> Vec<Line<'static>> {
     lines
 }
 
-fn plural(count: usize, word: &str) -> String {
-    if count == 1 {
-        word.to_owned()
-    } else {
-        format!("{word}s")
-    }
-}
-
 fn tool_call(call: &ToolCall, style: &Style<'_>) -> Line<'static> {
     let name = call.name.as_deref().unwrap_or("?");
-    let said = format!(
+    let said = phrase!(
         "{} calls {}({})",
         style.look.symbols.arrow,
         name,
@@ -408,8 +406,8 @@ fn facts(response: &LlmResponse, whole: bool, style: &Style<'_>) -> Vec<Line<'st
         facts.extend(figures(response));
     }
     match response.finish_reason {
-        Some(FinishReason::Length) => facts.push("cut at the token limit".to_owned()),
-        Some(FinishReason::ContentFilter) => facts.push("stopped by moderation".to_owned()),
+        Some(FinishReason::Length) => facts.push(t("cut at the token limit").to_owned()),
+        Some(FinishReason::ContentFilter) => facts.push(t("stopped by moderation").to_owned()),
         Some(
             FinishReason::Stop
             | FinishReason::ToolCalls
@@ -427,7 +425,7 @@ fn facts(response: &LlmResponse, whole: bool, style: &Style<'_>) -> Vec<Line<'st
         && response.tool_calls.is_empty()
         && response.refusal.is_empty()
     {
-        facts.push("an empty answer".to_owned());
+        facts.push(t("an empty answer").to_owned());
     }
     joined(&facts, style)
 }
@@ -448,13 +446,13 @@ fn figures(response: &LlmResponse) -> Vec<String> {
             .map(|model| text::display_safe(model)),
     );
     if let Some(time) = response.time_to_first_token {
-        facts.push(format!("first token {}", text::duration(time)));
+        facts.push(phrase!("first token {}", text::duration(time)));
     }
     if let Some(speed) = response.tokens_per_second() {
-        facts.push(format!("{speed:.0} tok/s"));
+        facts.push(phrase!("{} tok/s", format!("{speed:.0}")));
     }
     if let Some(tokens) = response.usage.and_then(|usage| usage.completion_tokens) {
-        facts.push(format!("{} tokens", text::count(tokens)));
+        facts.push(phrase!("{} tokens", text::count(tokens)));
     }
     if !response.total_time.is_zero() {
         facts.push(text::duration(response.total_time));
@@ -503,7 +501,7 @@ fn failure(
     lines.extend(indented(error.hint(), Role::Dim, style));
     if is_worth_retrying(&reply.phase) {
         lines.extend(indented(
-            &format!("{} asks again", style.retry_key),
+            &phrase!("{} asks again", style.retry_key),
             Role::Dim,
             style,
         ));
@@ -520,23 +518,23 @@ fn failover(reply: &Reply) -> Option<String> {
     };
     match (failed.is_empty(), answered) {
         (true, _) => None,
-        (false, Some(instance)) => Some(format!("{}; {instance} answered", failed.join(", "))),
+        (false, Some(instance)) => Some(phrase!("{}; {} answered", failed.join(", "), instance)),
         (false, None) => (failed.len() > 1 || reply.is_running()).then(|| {
             let asking = if reply.is_running() {
-                "; asking another"
+                t("; asking another")
             } else {
                 ""
             };
-            format!("tried: {}{asking}", failed.join(", "))
+            phrase!("tried: {}{}", failed.join(", "), asking)
         }),
     }
 }
 
 fn attempt_words(attempt: &Attempt) -> String {
     let words = match attempt.outcome {
-        Outcome::Failure(kind) => kind.words(),
-        Outcome::Cancelled => "cancelled",
-        Outcome::Success => "answered",
+        Outcome::Failure(kind) => known(kind.words()),
+        Outcome::Cancelled => t("cancelled"),
+        Outcome::Success => t("answered"),
     };
     format!("{}: {words}", attempt.instance)
 }
@@ -550,7 +548,7 @@ fn note(symbol: &str, said: &str, role: Role, style: &Style<'_>) -> Vec<Line<'st
 }
 
 fn indented(said: &str, role: Role, style: &Style<'_>) -> Vec<Line<'static>> {
-    let said = text::display_safe(said);
+    let said = text::display_safe(&translate(said));
     text::wrap(&said, usize::from(style.width).saturating_sub(2))
         .into_iter()
         .map(|row| {
