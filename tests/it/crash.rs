@@ -21,10 +21,6 @@ fn rounds() -> u32 {
 }
 
 #[test]
-#[expect(
-    clippy::disallowed_types,
-    reason = "another program is killed in real time"
-)]
 fn a_killed_program_loses_at_most_the_last_second() {
     let home = Home::new(60.0);
     let mut dice = SmallRng::seed_from_u64(7);

@@ -7,7 +7,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::input::Input;
-use crate::base::{ErrorKind, Outcome, RequestId, Sample, Target};
+use crate::base::{ErrorKind, Outcome, ProviderType, RequestId, Sample, Target};
 
 /// The most requests that are held.
 pub(crate) const MOST: usize = 1_000;
@@ -169,7 +169,7 @@ fn searched(sample: &Sample) -> String {
             add(Some(kind.words()));
         }
     }
-    add(sample.provider_type.map(|kind| kind.as_str()));
+    add(sample.provider_type.map(ProviderType::as_str));
     if let Some((kind, message)) = &sample.error {
         add(Some(kind.as_str()));
         add(Some(kind.words()));

@@ -95,7 +95,7 @@ pub(crate) fn choose(frame: &mut Frame<'_>, area: Rect, list: &List, look: &Look
     let names = list
         .entries
         .iter()
-        .map(|e| text::width(&known(&e.name)))
+        .map(|e| text::width(known(&e.name)))
         .max()
         .unwrap_or(0)
         .min(24);

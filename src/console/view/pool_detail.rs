@@ -36,9 +36,10 @@ pub(crate) fn lines(
     lines.push(history(app.pool.series.as_ref(), width, look));
     let address = format!("{}, {}", instance.provider_type, instance.base_url);
     lines.extend(paragraph(t("address"), &address, Role::Text, width, look));
-    let models = match instance.models.is_empty() {
-        true => t("not known").to_owned(),
-        false => instance.models.join(", "),
+    let models = if instance.models.is_empty() {
+        t("not known").to_owned()
+    } else {
+        instance.models.join(", ")
     };
     lines.extend(paragraph(t("models"), &models, Role::Text, width, look));
     lines.extend(paragraph(

@@ -90,7 +90,7 @@ fn busy_pool() -> LlmModelDriver {
                 permits: 4,
                 ..limit::Settings::default()
             },
-            ..InstanceSettings::new(&format!("instance-{number}"), ProviderType::OpenAi)
+            ..InstanceSettings::new(format!("instance-{number}"), ProviderType::OpenAi)
         },
         strategy: std::sync::Arc::new(Busy(SmallRng::seed_from_u64(number).into())),
     });
