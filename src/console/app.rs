@@ -397,7 +397,14 @@ impl App {
     }
 
     fn say_error(&mut self, error: &Error) {
-        self.say(format!("{}; {}", translate(&error.to_string()), translate(error.hint())), Tone::Failed);
+        self.say(
+            format!(
+                "{}; {}",
+                translate(&error.to_string()),
+                translate(error.hint())
+            ),
+            Tone::Failed,
+        );
     }
 
     fn heard(&mut self, event: &DeckEvent) -> Redraw {

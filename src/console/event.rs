@@ -6,9 +6,7 @@ use ratatui::crossterm::event::{KeyEvent, MouseEvent};
 
 use super::state::quoted::Quoted;
 use super::state::reply::ReplyId;
-use crate::base::{
-    Board, Changed, Chunk, DeckEvent, Error, Failures, LogLine, Sample, Series,
-};
+use crate::base::{Board, Changed, Chunk, DeckEvent, Error, Failures, LogLine, Sample, Series};
 use crate::deck::Line;
 
 /// Something that happened.

@@ -1,7 +1,7 @@
 //! Stories: keys go in, scripted answers come back, and the screen is looked at. Time is paused.
 
-mod branches;
 mod alerts;
+mod branches;
 mod chat;
 mod compare;
 mod fake;

@@ -3,8 +3,8 @@
 mod ascii;
 mod chat;
 mod chrome;
-mod details;
 mod compare;
+mod details;
 mod dialog;
 mod errors;
 mod footer;

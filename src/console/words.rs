@@ -124,7 +124,9 @@ fn places<'t>(template: &str, text: &'t str) -> Option<Vec<&'t str>> {
     let mut pieces = pieces.peekable();
     while let Some(piece) = pieces.next() {
         let at = if pieces.peek().is_none() {
-            rest.len().checked_sub(piece.len()).filter(|at| rest.get(*at..) == Some(piece))?
+            rest.len()
+                .checked_sub(piece.len())
+                .filter(|at| rest.get(*at..) == Some(piece))?
         } else {
             rest.find(piece)?
         };

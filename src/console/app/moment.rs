@@ -32,7 +32,10 @@ impl App {
         self.freeze();
         let key = |action| self.keymap.key_for(self.focus_context(), action);
         let text = match key(crate::console::action::Action::Earlier) {
-            Some(key) => phrase!("every pane stands still; {} looks further back, data is collected meanwhile", key),
+            Some(key) => phrase!(
+                "every pane stands still; {} looks further back, data is collected meanwhile",
+                key
+            ),
             None => t("every pane stands still; data is collected meanwhile").to_owned(),
         };
         self.say(text, Tone::Note);

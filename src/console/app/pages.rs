@@ -22,11 +22,9 @@ impl App {
             Focus::Requests if !self.requests.is_filled => vec![Effect::Requests],
             Focus::Errors => vec![Effect::Figures],
             Focus::Log => vec![Effect::Log],
-            Focus::Prompt
-            | Focus::Transcript
-            | Focus::Pool
-            | Focus::Metrics
-            | Focus::Requests => Vec::new(),
+            Focus::Prompt | Focus::Transcript | Focus::Pool | Focus::Metrics | Focus::Requests => {
+                Vec::new()
+            }
         }
     }
 
@@ -55,7 +53,8 @@ impl App {
     /// Takes what ended before the console heard of any.
     pub(super) fn fill_requests(&mut self, samples: Vec<Arc<Sample>>) -> Redraw {
         let ends = samples.into_iter().map(|sample| {
-            let ended = sample.called_at + jiff::SignedDuration::try_from(sample.total).unwrap_or_default();
+            let ended =
+                sample.called_at + jiff::SignedDuration::try_from(sample.total).unwrap_or_default();
             let at = self.clock.instant(ended).min(self.now);
             (sample, at)
         });
@@ -121,7 +120,11 @@ impl App {
     /// Goes to the first or last line of a page.
     pub(super) fn page_end(&mut self, bottom: bool) {
         // Half of the range, so that nothing overflows on the way.
-        self.step_page(if bottom { isize::MAX / 2 } else { isize::MIN / 2 });
+        self.step_page(if bottom {
+            isize::MAX / 2
+        } else {
+            isize::MIN / 2
+        });
     }
 
     /// Shows or hides all that is known of the selected line.
@@ -207,7 +210,9 @@ impl App {
 
     /// A key that is no command is a part of the filter.
     pub(super) fn type_into_filter(&mut self, key: KeyEvent) {
-        let is_plain = !key.modifiers.intersects(KeyModifiers::CONTROL | KeyModifiers::ALT);
+        let is_plain = !key
+            .modifiers
+            .intersects(KeyModifiers::CONTROL | KeyModifiers::ALT);
         let Some(filter) = self.page_filter() else {
             self.filtering = false;
             return;
@@ -216,11 +221,8 @@ impl App {
             KeyCode::Char(c) if is_plain => filter.push(c.encode_utf8(&mut [0; 4])),
             KeyCode::Char('u') => filter.clear(),
             KeyCode::Char('w') => filter.pop_word(),
-            KeyCode::Backspace => {
-                if !filter.pop() {
-                    self.filtering = false;
-                }
-            }
+            KeyCode::Backspace if filter.is_empty() => self.filtering = false,
+            KeyCode::Backspace => filter.pop(),
             _ => {}
         }
     }
@@ -251,9 +253,15 @@ impl App {
             }
             Focus::Log => {
                 let shown = self.log.shown(self.log_until());
-                shown
-                    .get(self.log.place(&shown))
-                    .map(|line| format!("{} {} {}: {}", line.at, line.level.as_str(), line.target, line.text))
+                shown.get(self.log.place(&shown)).map(|line| {
+                    format!(
+                        "{} {} {}: {}",
+                        line.at,
+                        line.level.as_str(),
+                        line.target,
+                        line.text
+                    )
+                })
             }
             Focus::Prompt | Focus::Transcript | Focus::Pool | Focus::Metrics => None,
         };

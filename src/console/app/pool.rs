@@ -22,7 +22,11 @@ impl App {
             return self.command_each(&meant, |instance| Command::Enable { instance });
         }
         let on: Vec<InstanceView> = meant.into_iter().filter(|i| !is_off(i)).collect();
-        self.unless_last(&on, |instance| Command::Disable { instance }, "switch it off")
+        self.unless_last(
+            &on,
+            |instance| Command::Disable { instance },
+            "switch it off",
+        )
     }
 
     /// Lets what is meant finish what runs.
@@ -37,12 +41,17 @@ impl App {
         for instance in self.meant() {
             let permits = instance.permits.saturating_add_signed(by).max(1);
             if permits == instance.permits {
-                let said = phrase!("{} keeps its one permit; {} switches it off", instance.name, "Space");
+                let said = phrase!(
+                    "{} keeps its one permit; {} switches it off",
+                    instance.name,
+                    "Space"
+                );
                 self.say(said, Tone::Note);
                 continue;
             }
             if self.frozen.is_none() {
-                self.pool.expect(&instance.name, |view| view.permits = permits);
+                self.pool
+                    .expect(&instance.name, |view| view.permits = permits);
             }
             commands.push(Command::SetPermits {
                 instance: instance.name,
@@ -62,7 +71,8 @@ impl App {
                 continue;
             }
             if self.frozen.is_none() {
-                self.pool.expect(&instance.name, |view| view.weight = weight);
+                self.pool
+                    .expect(&instance.name, |view| view.weight = weight);
             }
             commands.push(Command::SetWeight {
                 instance: instance.name,
@@ -194,7 +204,10 @@ impl App {
         } else {
             &self.pool.board
         };
-        names.iter().filter_map(|name| board.instance(name).cloned()).collect()
+        names
+            .iter()
+            .filter_map(|name| board.instance(name).cloned())
+            .collect()
     }
 
     fn selected(&mut self) -> Option<InstanceView> {
@@ -206,7 +219,11 @@ impl App {
         selected
     }
 
-    fn command_each(&mut self, meant: &[InstanceView], what: impl Fn(InstanceName) -> Command) -> Vec<Effect> {
+    fn command_each(
+        &mut self,
+        meant: &[InstanceView],
+        what: impl Fn(InstanceName) -> Command,
+    ) -> Vec<Effect> {
         let commands = meant.iter().map(|instance| what(instance.name.clone()));
         self.give(commands.collect())
     }
@@ -244,8 +261,14 @@ impl App {
             return self.command_each(meant, what);
         }
         let text = match meant {
-            [one] => phrase!("{} is the last instance that takes requests. Without it nothing is answered.", one.name),
-            _ => phrase!("These {} are the last instances that take requests. Without them nothing is answered.", meant.len()),
+            [one] => phrase!(
+                "{} is the last instance that takes requests. Without it nothing is answered.",
+                one.name
+            ),
+            _ => phrase!(
+                "These {} are the last instances that take requests. Without them nothing is answered.",
+                meant.len()
+            ),
         };
         let commands = meant.iter().map(|instance| what(instance.name.clone()));
         self.dialog = Some(Dialog::Confirm(Question {

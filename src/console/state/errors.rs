@@ -209,16 +209,17 @@ mod tests {
             message: format!("{class} said"),
         };
         Failures {
-            recent: [5, 40, 45].map(|age| Failure {
-                request: RequestId(age),
-                age: Duration::from_secs(age),
-                kind: ErrorKind::Server,
-                instance: Some("a".into()),
-                message: "boom".to_owned(),
-                outcome: Outcome::Failure(ErrorKind::Server),
-                attempts: Vec::new(),
-            })
-            .into(),
+            recent: [5, 40, 45]
+                .map(|age| Failure {
+                    request: RequestId(age),
+                    age: Duration::from_secs(age),
+                    kind: ErrorKind::Server,
+                    instance: Some("a".into()),
+                    message: "boom".to_owned(),
+                    outcome: Outcome::Failure(ErrorKind::Server),
+                    attempts: Vec::new(),
+                })
+                .into(),
             groups: vec![
                 group("a", ErrorKind::Server, "boom", 2, 90, 5),
                 group("a", ErrorKind::Server, "bang", 3, 200, 40),

@@ -61,8 +61,16 @@ impl Metrics {
         if types.len() > 1 {
             scopes.extend(types.into_iter().map(Scope::Type));
         }
-        scopes.extend(board.instances.iter().map(|i| Scope::Instance(i.name.clone())));
-        let place = scopes.iter().position(|scope| *scope == self.scope).unwrap_or(0);
+        scopes.extend(
+            board
+                .instances
+                .iter()
+                .map(|i| Scope::Instance(i.name.clone())),
+        );
+        let place = scopes
+            .iter()
+            .position(|scope| *scope == self.scope)
+            .unwrap_or(0);
         let next = place.saturating_add_signed(by).min(scopes.len() - 1);
         self.scope = scopes.swap_remove(next);
     }

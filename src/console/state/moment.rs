@@ -52,7 +52,10 @@ impl History {
     /// Returns the first moment of which anything is held.
     pub(crate) fn oldest(&self) -> Option<Instant> {
         let first = |ring: &VecDeque<(Instant, Arc<Board>)>| ring.front().map(|(at, _)| *at);
-        [first(&self.coarse), first(&self.fine)].into_iter().flatten().min()
+        [first(&self.coarse), first(&self.fine)]
+            .into_iter()
+            .flatten()
+            .min()
     }
 }
 

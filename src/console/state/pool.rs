@@ -52,7 +52,8 @@ impl Pool {
     /// Returns the place of the selected instance in the table, the first one when none was chosen.
     pub(crate) fn selected_place(&self) -> usize {
         let order = self.order();
-        let is_selected = |index: &usize| Some(&self.board.instances[*index].name) == self.selected.as_ref();
+        let is_selected =
+            |index: &usize| Some(&self.board.instances[*index].name) == self.selected.as_ref();
         order.iter().position(is_selected).unwrap_or(0)
     }
 
@@ -96,9 +97,17 @@ impl Pool {
 
     /// Marks all instances, or none when all are marked.
     pub(crate) fn mark_all(&mut self) {
-        let all = self.board.instances.iter().map(|instance| instance.name.clone());
+        let all = self
+            .board
+            .instances
+            .iter()
+            .map(|instance| instance.name.clone());
         let all: BTreeSet<InstanceName> = all.collect();
-        self.marked = if self.marked == all { BTreeSet::new() } else { all };
+        self.marked = if self.marked == all {
+            BTreeSet::new()
+        } else {
+            all
+        };
     }
 
     /// Returns what an action is for: the marked instances, else the selected one.
@@ -111,7 +120,10 @@ impl Pool {
             .map(|instance| instance.name.clone())
             .collect();
         if marked.is_empty() {
-            self.selected().map(|instance| instance.name.clone()).into_iter().collect()
+            self.selected()
+                .map(|instance| instance.name.clone())
+                .into_iter()
+                .collect()
         } else {
             marked
         }
@@ -192,7 +204,9 @@ fn same_to_the_eye(a: &Board, b: &Board) -> bool {
 fn same_alerts(a: &Board, b: &Board) -> bool {
     let said = |board: &Board| -> Vec<_> {
         let alerts = board.alerts.iter();
-        alerts.map(|alert| (alert.state, alert.message.clone(), alert.silenced.is_some())).collect()
+        alerts
+            .map(|alert| (alert.state, alert.message.clone(), alert.silenced.is_some()))
+            .collect()
     };
     said(a) == said(b)
 }

@@ -62,7 +62,8 @@ impl PoolColumn {
     /// Compares two instances by what stands in the column, what one looks for first coming first.
     fn compare(self, a: &InstanceView, b: &InstanceView) -> Ordering {
         let figure = |x: Option<f64>, y: Option<f64>| {
-            y.unwrap_or(f64::NEG_INFINITY).total_cmp(&x.unwrap_or(f64::NEG_INFINITY))
+            y.unwrap_or(f64::NEG_INFINITY)
+                .total_cmp(&x.unwrap_or(f64::NEG_INFINITY))
         };
         match self {
             Self::Name => a.name.cmp(&b.name),
@@ -80,7 +81,9 @@ impl PoolColumn {
                 let age = |i: &InstanceView| i.metrics.last_error.as_ref().map(|error| error.age);
                 none_last(age(a), age(b))
             }
-            Self::LastSuccess => none_last(a.metrics.since_last_success, b.metrics.since_last_success),
+            Self::LastSuccess => {
+                none_last(a.metrics.since_last_success, b.metrics.since_last_success)
+            }
         }
     }
 }
@@ -131,7 +134,9 @@ pub(crate) struct Sort {
 impl Sort {
     /// Goes to the next column, and after the last one to the order of the config.
     pub(crate) fn next(&mut self) {
-        let at = self.column.and_then(|of| PoolColumn::ALL.iter().position(|c| *c == of));
+        let at = self
+            .column
+            .and_then(|of| PoolColumn::ALL.iter().position(|c| *c == of));
         self.column = PoolColumn::ALL.get(at.map_or(0, |at| at + 1)).copied();
         self.reversed = false;
     }

@@ -169,7 +169,7 @@ fn searched(sample: &Sample) -> String {
             add(Some(kind.words()));
         }
     }
-    add(sample.provider_type.map(|kind| kind.as_str()));
+    add(sample.provider_type.map(crate::base::ProviderType::as_str));
     if let Some((kind, message)) = &sample.error {
         add(Some(kind.as_str()));
         add(Some(kind.words()));
@@ -231,7 +231,11 @@ mod tests {
     }
 
     fn ids(requests: &Requests, moment: Instant) -> Vec<u64> {
-        requests.shown(moment).iter().map(|row| row.sample.request.0).collect()
+        requests
+            .shown(moment)
+            .iter()
+            .map(|row| row.sample.request.0)
+            .collect()
     }
 
     #[tokio::test(start_paused = true)]

@@ -16,7 +16,10 @@ pub(super) fn sequence(text: &str, notice: Notice, env: &TermEnv) -> String {
         Notice::Bell => return BELL.to_owned(),
         Notice::Desktop => match env.term.as_str() {
             term if term.contains("kitty") => format!("\x1b]99;;llmdeck: {text}\x1b\\"),
-            term if ["rxvt", "foot", "ghostty"].iter().any(|name| term.contains(name)) => {
+            term if ["rxvt", "foot", "ghostty"]
+                .iter()
+                .any(|name| term.contains(name)) =>
+            {
                 format!("\x1b]777;notify;llmdeck;{text}\x1b\\")
             }
             _ => format!("\x1b]9;llmdeck: {text}\x1b\\"),
@@ -51,7 +54,11 @@ mod tests {
         assert!(sent(Notice::Desktop, "xterm-kitty").starts_with("\x1b]99;;"));
         let foot = sent(Notice::Desktop, "foot");
         assert!(foot.starts_with("\x1b]777;notify;llmdeck;a, b"));
-        assert_eq!(foot.matches('\x1b').count(), 2, "nothing hostile gets through: {foot:?}");
+        assert_eq!(
+            foot.matches('\x1b').count(),
+            2,
+            "nothing hostile gets through: {foot:?}"
+        );
     }
 
     #[test]

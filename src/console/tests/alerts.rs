@@ -22,12 +22,19 @@ fn alert(state: AlertState) -> AlertView {
 #[tokio::test(start_paused = true)]
 async fn an_alert_stands_in_the_header_in_words_until_it_clears() {
     let console = Harness::start((100, 24), Fake::new(quiet_board(&["a"]))).await;
-    console.deck.change(|board| board.alerts = vec![alert(AlertState::Firing)]);
+    console
+        .deck
+        .change(|board| board.alerts = vec![alert(AlertState::Firing)]);
     console.deck.tell(DeckEvent::Alerted {
         alert: alert(AlertState::Firing),
     });
     console.wait(Duration::from_secs(30)).await;
-    let header = console.screen().lines().next().unwrap_or_default().to_owned();
+    let header = console
+        .screen()
+        .lines()
+        .next()
+        .unwrap_or_default()
+        .to_owned();
     assert!(header.contains("! 1 of 3 instances can serve"), "{header}");
     assert_eq!(console.host.notified().len(), 1);
     console.deck.change(|board| board.alerts.clear());

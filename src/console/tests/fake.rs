@@ -408,6 +408,10 @@ fn series(scope: &Scope, window: Duration, buckets: usize) -> Series {
             instance: Some("azure-eu".into()),
             message: "Rate limit reached for requests".to_owned(),
         }],
-        errors: [(ErrorKind::RateLimited, (0..buckets.min(45)).map(|n| u64::from(n == 30)).collect())].into(),
+        errors: [(
+            ErrorKind::RateLimited,
+            (0..buckets.min(45)).map(|n| u64::from(n == 30)).collect(),
+        )]
+        .into(),
     }
 }

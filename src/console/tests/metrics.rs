@@ -67,5 +67,8 @@ async fn the_whole_screen_shows_charts_with_scales_and_units() {
     console.press("z").await;
     insta::assert_snapshot!(console.screen());
     console.press("j j").await;
-    assert!(console.shows("Metrics · openai ·"), "types come between all and the instances");
+    assert!(
+        console.shows("Metrics · openai ·"),
+        "types come between all and the instances"
+    );
 }

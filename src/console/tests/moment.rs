@@ -13,8 +13,14 @@ async fn console() -> Harness {
 async fn while_it_stands_still_nothing_moves_and_it_says_so() {
     let console = console().await;
     console.press("alt-2 f").await;
-    assert!(console.shows("stands still at 12:00:00"), "{}", console.screen());
-    console.deck.change(|board| board.instances[0].in_flight = 3);
+    assert!(
+        console.shows("stands still at 12:00:00"),
+        "{}",
+        console.screen()
+    );
+    console
+        .deck
+        .change(|board| board.instances[0].in_flight = 3);
     console.settle().await;
     assert!(!console.shows("3/4"));
     console.press("f").await;
@@ -28,12 +34,18 @@ async fn the_time_cursor_shows_the_pool_as_it_was() {
     console.press("alt-2").await;
     for (seconds, in_flight) in [(10, 1), (10, 2), (10, 3)] {
         console.wait(Duration::from_secs(seconds)).await;
-        console.deck.change(|board| board.instances[0].in_flight = in_flight);
+        console
+            .deck
+            .change(|board| board.instances[0].in_flight = in_flight);
         console.settle().await;
     }
     assert!(console.shows("3/4"));
     console.press("< <").await;
-    assert!(console.shows("looking back at 12:00:2"), "{}", console.screen());
+    assert!(
+        console.shows("looking back at 12:00:2"),
+        "{}",
+        console.screen()
+    );
     assert!(console.shows("2/4"), "{}", console.screen());
     console.press("{").await;
     assert!(console.shows("nothing older is held"));

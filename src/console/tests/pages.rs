@@ -15,7 +15,14 @@ use crate::base::{
 use crate::console::theme::Theme;
 use crate::console::{Context, Settings};
 
-fn attempt(instance: &str, outcome: Outcome, from: u64, headers: u64, first: u64, total: u64) -> Attempt {
+fn attempt(
+    instance: &str,
+    outcome: Outcome,
+    from: u64,
+    headers: u64,
+    first: u64,
+    total: u64,
+) -> Attempt {
     let time = |millis: u64| (millis > 0).then(|| Duration::from_millis(millis));
     Attempt {
         instance: instance.into(),
@@ -33,7 +40,11 @@ fn attempt(instance: &str, outcome: Outcome, from: u64, headers: u64, first: u64
 
 /// One that was answered by the second instance after the first one was silent.
 pub(super) fn moved_on(id: u64) -> Sample {
-    let mut sample = Sample::new(RequestId(id), Outcome::Success, Duration::from_millis(4_000));
+    let mut sample = Sample::new(
+        RequestId(id),
+        Outcome::Success,
+        Duration::from_millis(4_000),
+    );
     sample.called_at = "2026-01-02T11:59:50Z".parse().expect("a time");
     sample.instance = Some("openai-b".into());
     sample.model = Some("model-x".to_owned());
@@ -47,14 +58,25 @@ pub(super) fn moved_on(id: u64) -> Sample {
     });
     sample.cost = Some(0.0123);
     sample.attempts = vec![
-        attempt("openai-a", Outcome::Failure(ErrorKind::TimeoutFirstToken), 200, 300, 0, 1_000),
+        attempt(
+            "openai-a",
+            Outcome::Failure(ErrorKind::TimeoutFirstToken),
+            200,
+            300,
+            0,
+            1_000,
+        ),
         attempt("openai-b", Outcome::Success, 1_250, 200, 650, 2_750),
     ];
     sample
 }
 
 fn plain(id: u64) -> Sample {
-    let mut sample = Sample::new(RequestId(id), Outcome::Success, Duration::from_millis(800 + id));
+    let mut sample = Sample::new(
+        RequestId(id),
+        Outcome::Success,
+        Duration::from_millis(800 + id),
+    );
     sample.called_at = "2026-01-02T11:59:58Z".parse().expect("a time");
     sample.instance = Some("zhipu".into());
     sample.model = Some("glm-4".to_owned());
@@ -162,7 +184,14 @@ fn failures() -> Failures {
             })
             .into(),
         groups: vec![
-            group("azure-eu", ErrorKind::RateLimited, 41, 4_000, 20, "Rate limit reached for requests"),
+            group(
+                "azure-eu",
+                ErrorKind::RateLimited,
+                41,
+                4_000,
+                20,
+                "Rate limit reached for requests",
+            ),
             group("zhipu", ErrorKind::Auth, 1, 700, 700, "invalid api key"),
         ],
         ..Failures::default()
@@ -221,7 +250,11 @@ async fn the_log_follows_narrows_and_shows_more_levels() {
     let settings = Settings::default();
     let console = Harness::start_whole((100, 24), deck, context, Theme::no_color(), settings).await;
     console.press("alt-6").await;
-    assert!(console.shows("breaker open instance=ollama-2"), "{}", console.screen());
+    assert!(
+        console.shows("breaker open instance=ollama-2"),
+        "{}",
+        console.screen()
+    );
     assert!(!console.shows("a detail"));
     console.press("+").await;
     assert!(console.shows("a detail"));

@@ -324,8 +324,16 @@ fn draw_status(frame: &mut Frame<'_>, area: Rect, app: &App, below: Below, look:
     let below = match below {
         Below::Nothing => None,
         Below::Lines(1) => Some(format!(" {} {} ", symbols.down, t("1 more line"))),
-        Below::Lines(lines) => Some(format!(" {} {} ", symbols.down, phrase!("{} more lines", lines))),
-        Below::MoreThan(lines) => Some(format!(" {} {} ", symbols.down, phrase!("more than {} lines", lines))),
+        Below::Lines(lines) => Some(format!(
+            " {} {} ",
+            symbols.down,
+            phrase!("{} more lines", lines)
+        )),
+        Below::MoreThan(lines) => Some(format!(
+            " {} {} ",
+            symbols.down,
+            phrase!("more than {} lines", lines)
+        )),
     };
     let mut right: Vec<Span<'static>> = Vec::new();
     if let Some(to) = asked_of(app) {
@@ -476,7 +484,10 @@ fn welcome(frame: &mut Frame<'_>, area: Rect, app: &App, look: &Look<'_>) {
     lines.push(Line::default());
     for (key, about) in [
         (key(Context::Prompt, Action::Send), t("sends the question")),
-        (key(Context::Prompt, Action::Newline), t("starts a new line")),
+        (
+            key(Context::Prompt, Action::Newline),
+            t("starts a new line"),
+        ),
         (
             key(Context::Prompt, Action::FocusNext),
             t("goes to the next pane"),

@@ -68,7 +68,13 @@ pub(crate) fn confirm(
     let width = area.width.saturating_sub(4).min(58);
     let said = text::display_safe(&translate(&question.text));
     let rows = text::wrap(&said, usize::from(width.saturating_sub(4)));
-    let inside = window(frame, area, (width, rows.len() as u16 + 4), t("Sure?"), look);
+    let inside = window(
+        frame,
+        area,
+        (width, rows.len() as u16 + 4),
+        t("Sure?"),
+        look,
+    );
     let mut lines: Vec<Line<'static>> = rows
         .into_iter()
         .map(|row| Line::from(look.span(said[row].to_owned(), Role::Text)))
@@ -89,7 +95,7 @@ pub(crate) fn choose(frame: &mut Frame<'_>, area: Rect, list: &List, look: &Look
     let names = list
         .entries
         .iter()
-        .map(|e| text::width(&known(&e.name)))
+        .map(|e| text::width(known(&e.name)))
         .max()
         .unwrap_or(0)
         .min(24);

@@ -27,13 +27,22 @@ pub(crate) fn title(app: &App) -> String {
     let mut title = phrase!("{} in {} groups", text::count(count), groups.len());
     let dropped = app.errors.dropped();
     if dropped > 0 {
-        title = format!("{title} · {}", phrase!("{} older ones are forgotten", text::count(dropped)));
+        title = format!(
+            "{title} · {}",
+            phrase!("{} older ones are forgotten", text::count(dropped))
+        );
     }
     title
 }
 
 /// Draws the page.
-pub(crate) fn draw(frame: &mut Frame<'_>, area: Rect, app: &App, look: &Look<'_>, drawn: &mut Drawn) {
+pub(crate) fn draw(
+    frame: &mut Frame<'_>,
+    area: Rect,
+    app: &App,
+    look: &Look<'_>,
+    drawn: &mut Drawn,
+) {
     let moment = app.moment();
     let groups = app.errors.groups(moment);
     let place = app.errors.place(&groups);
@@ -43,7 +52,10 @@ pub(crate) fn draw(frame: &mut Frame<'_>, area: Rect, app: &App, look: &Look<'_>
     let area = page::filter(frame, area, &app.errors.filter, app.filtering, look);
     let (list, below) = details::split(area, lines.as_ref().map(Vec::len));
     let names = groups.iter().filter_map(|group| group.instance.as_ref());
-    let name_width = names.map(|name| text::width(name.as_str())).max().unwrap_or(8);
+    let name_width = names
+        .map(|name| text::width(name.as_str()))
+        .max()
+        .unwrap_or(8);
     let cols = [
         Col::text(t("instance"), name_width.clamp(8, 20), 1),
         Col::text(t("what"), 22, 0),
@@ -65,7 +77,9 @@ pub(crate) fn draw(frame: &mut Frame<'_>, area: Rect, app: &App, look: &Look<'_>
         selected: place,
         empty,
     };
-    rows.draw(frame, list, look, drawn, |index| row(&groups[index], &grid, &cols, look));
+    rows.draw(frame, list, look, drawn, |index| {
+        row(&groups[index], &grid, &cols, look)
+    });
     if let (Some(below), Some(lines), Some(open)) = (below, lines, open) {
         let title = format!("{}: {}", name(open), known(open.kind.words()));
         drawn.detail_top = details::draw(frame, below, &title, lines, app.detail_top, look);
@@ -74,7 +88,10 @@ pub(crate) fn draw(frame: &mut Frame<'_>, area: Rect, app: &App, look: &Look<'_>
 
 fn name(group: &Group) -> String {
     let name = group.instance.as_ref();
-    name.map_or_else(|| t("no instance").to_owned(), |name| text::display_safe(name.as_str()))
+    name.map_or_else(
+        || t("no instance").to_owned(),
+        |name| text::display_safe(name.as_str()),
+    )
 }
 
 fn row(group: &Group, grid: &Grid, cols: &[Col], look: &Look<'_>) -> Line<'static> {
@@ -88,7 +105,10 @@ fn row(group: &Group, grid: &Grid, cols: &[Col], look: &Look<'_>) -> Line<'stati
         3 => Cell::Text(ago(group.last), Role::Text),
         4 => Cell::Text(ago(group.first), Role::Dim),
         5 => Cell::Text(spark(&group.steps, look), Role::Warn),
-        _ => Cell::Text(text::display_safe(&group.message).replace('\n', " "), Role::Dim),
+        _ => Cell::Text(
+            text::display_safe(&group.message).replace('\n', " "),
+            Role::Dim,
+        ),
     })
 }
 
@@ -106,7 +126,11 @@ fn ago(age: Duration) -> String {
 }
 
 fn spark(steps: &[u64], look: &Look<'_>) -> String {
-    let blocks = if look.symbols.ascii { ASCII_BLOCKS } else { BLOCKS };
+    let blocks = if look.symbols.ascii {
+        ASCII_BLOCKS
+    } else {
+        BLOCKS
+    };
     let most = steps.iter().copied().max().unwrap_or(0).max(1);
     steps
         .iter()
@@ -124,8 +148,20 @@ fn lines(group: &Group, app: &App, width: usize, look: &Look<'_>) -> Vec<Line<'s
         text::duration(group.last),
     );
     lines.push(labelled(t("seen"), seen, Role::Text, look));
-    lines.extend(paragraph(t("what to do"), known(group.kind.hint()), Role::Accent, width, look));
-    lines.extend(paragraph(t("it said"), &group.message, Role::Text, width, look));
+    lines.extend(paragraph(
+        t("what to do"),
+        known(group.kind.hint()),
+        Role::Accent,
+        width,
+        look,
+    ));
+    lines.extend(paragraph(
+        t("it said"),
+        &group.message,
+        Role::Text,
+        width,
+        look,
+    ));
     lines.push(blank());
     for (failure, age) in app.errors.of(group, app.moment()).take(20) {
         let ended = match failure.outcome {
@@ -134,7 +170,13 @@ fn lines(group: &Group, app: &App, width: usize, look: &Look<'_>) -> Vec<Line<'s
             Outcome::Cancelled => t("the caller went away"),
         };
         let tries = failure.attempts.len();
-        let said = phrase!("{}: {} attempts, {}: {}", failure.request, tries, ended, failure.message);
+        let said = phrase!(
+            "{}: {} attempts, {}: {}",
+            failure.request,
+            tries,
+            ended,
+            failure.message
+        );
         lines.extend(paragraph(&ago_words(age), &said, Role::Dim, width, look));
     }
     lines

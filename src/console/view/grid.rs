@@ -60,7 +60,11 @@ impl Grid {
     pub(crate) fn fit(cols: &[Col], width: usize) -> Self {
         let mut chosen: Vec<usize> = (0..cols.len()).collect();
         let needed = |chosen: &[usize]| -> usize {
-            chosen.iter().map(|index| cols[*index].width + 1).sum::<usize>().saturating_sub(1)
+            chosen
+                .iter()
+                .map(|index| cols[*index].width + 1)
+                .sum::<usize>()
+                .saturating_sub(1)
         };
         while chosen.len() > 1 && needed(&chosen) > width {
             let worst = chosen.iter().copied().max_by_key(|index| cols[*index].rank);
@@ -80,17 +84,29 @@ impl Grid {
     }
 
     /// Makes the line of headings; `marked` has a mark behind it.
-    pub(crate) fn headings(&self, cols: &[Col], marked: Option<(usize, &str)>, look: &Look<'_>) -> Vec<Span<'static>> {
+    pub(crate) fn headings(
+        &self,
+        cols: &[Col],
+        marked: Option<(usize, &str)>,
+        look: &Look<'_>,
+    ) -> Vec<Span<'static>> {
         let mut spans = Vec::new();
         for (index, width) in &self.columns {
             let col = &cols[*index];
             let mark = marked.filter(|(of, _)| of == index).map(|(_, mark)| mark);
             let heading = match mark {
                 Some(mark) if text::width(col.heading) < *width => format!("{}{mark}", col.heading),
-                Some(mark) => format!("{}{mark}", text::prefix(col.heading, width.saturating_sub(1)).0),
+                Some(mark) => format!(
+                    "{}{mark}",
+                    text::prefix(col.heading, width.saturating_sub(1)).0
+                ),
                 None => col.heading.to_owned(),
             };
-            let role = if mark.is_some() { Role::Accent } else { Role::Dim };
+            let role = if mark.is_some() {
+                Role::Accent
+            } else {
+                Role::Dim
+            };
             spans.push(look.span(put(&heading, *width, col.right), role));
             spans.push(Span::raw(" "));
         }

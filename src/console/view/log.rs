@@ -18,16 +18,29 @@ use crate::console::words::{known, phrase, t};
 /// What stands beside the page's name.
 pub(crate) fn title(app: &App) -> String {
     let mut title = phrase!("{} and above", known(app.log.level.as_str()));
-    let follows = if app.log.follows() { t("follows") } else { t("stands still, G follows") };
+    let follows = if app.log.follows() {
+        t("follows")
+    } else {
+        t("stands still, G follows")
+    };
     title = format!("{title} · {follows}");
     if app.log.missed > 0 {
-        title = format!("{title} · {}", phrase!("{} lines were too many", text::count(app.log.missed)));
+        title = format!(
+            "{title} · {}",
+            phrase!("{} lines were too many", text::count(app.log.missed))
+        );
     }
     title
 }
 
 /// Draws the page.
-pub(crate) fn draw(frame: &mut Frame<'_>, area: Rect, app: &App, look: &Look<'_>, drawn: &mut Drawn) {
+pub(crate) fn draw(
+    frame: &mut Frame<'_>,
+    area: Rect,
+    app: &App,
+    look: &Look<'_>,
+    drawn: &mut Drawn,
+) {
     let shown = app.log.shown(app.log_until());
     let place = app.log.place(&shown);
     let open = shown.get(place).filter(|_| app.log.open);
@@ -49,7 +62,13 @@ pub(crate) fn draw(frame: &mut Frame<'_>, area: Rect, app: &App, look: &Look<'_>
     let visible = usize::from(list.height);
     let first = (place + 1).saturating_sub(visible);
     let words = app.log.filter.words();
-    for (row, (index, line)) in shown.iter().enumerate().skip(first).take(visible).enumerate() {
+    for (row, (index, line)) in shown
+        .iter()
+        .enumerate()
+        .skip(first)
+        .take(visible)
+        .enumerate()
+    {
         let at = Rect {
             y: list.y + row as u16,
             height: 1,
@@ -80,11 +99,23 @@ fn role(level: LogLevel) -> Role {
     }
 }
 
-fn one(line: &Arc<LogLine>, app: &App, words: &[String], width: usize, look: &Look<'_>) -> Line<'static> {
-    let target = line.target.strip_prefix("llmdeck::").unwrap_or(&line.target);
+fn one(
+    line: &Arc<LogLine>,
+    app: &App,
+    words: &[String],
+    width: usize,
+    look: &Look<'_>,
+) -> Line<'static> {
+    let target = line
+        .target
+        .strip_prefix("llmdeck::")
+        .unwrap_or(&line.target);
     let mut spans = vec![
         look.span(format!(" {} ", app.clock.hour_of(line.at)), Role::Dim),
-        look.span(format!("{} ", text::pad(known(line.level.as_str()), 5)), role(line.level)),
+        look.span(
+            format!("{} ", text::pad(known(line.level.as_str()), 5)),
+            role(line.level),
+        ),
         look.span(format!("{} ", text::pad(target, 14)), Role::Dim),
     ];
     let used: usize = spans.iter().map(Span::width).sum();

@@ -8,9 +8,9 @@ use ratatui::layout::Rect;
 use ratatui::text::{Line, Span};
 use ratatui::widgets::Widget;
 
-use super::{Look, metrics_full};
 use super::chrome::spans_width;
 use super::spark::Spark;
+use super::{Look, metrics_full};
 use crate::base::{ErrorKind, LlmMetrics, Percentiles, Scope, Series, SeriesBucket};
 use crate::console::app::App;
 use crate::console::text;

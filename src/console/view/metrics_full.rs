@@ -69,7 +69,10 @@ pub(crate) fn draw(frame: &mut Frame<'_>, area: Rect, app: &App, look: &Look<'_>
         let at = row(each);
         let half = at.width / 2;
         let places = [
-            Rect { width: half.saturating_sub(1), ..at },
+            Rect {
+                width: half.saturating_sub(1),
+                ..at
+            },
             Rect {
                 x: at.x + half,
                 width: at.width - half,
@@ -96,7 +99,8 @@ pub(crate) fn draw(frame: &mut Frame<'_>, area: Rect, app: &App, look: &Look<'_>
 
 /// Returns the newest values that fit into so many columns, as the other charts do.
 fn charts(series: &Series) -> [Chart; 4] {
-    let of = |value: &dyn Fn(&SeriesBucket) -> Option<f64>| series.buckets.iter().map(value).collect();
+    let of =
+        |value: &dyn Fn(&SeriesBucket) -> Option<f64>| series.buckets.iter().map(value).collect();
     let ended = |bucket: &SeriesBucket| bucket.successful + bucket.failed + bucket.cancelled;
     let step = series.step.as_secs_f64().max(0.001);
     let or_dash = |rate: Option<f64>| rate.map_or_else(|| "-".to_owned(), text::percent);
@@ -172,7 +176,11 @@ fn bars(buffer: &mut Buffer, area: Rect, chart: &Chart, series: &Series, look: &
     };
     let shown = usize::from(plot.width).saturating_sub(1);
     let first = chart.values.len().saturating_sub(shown);
-    let largest = chart.values[first..].iter().flatten().copied().fold(0.0, f64::max);
+    let largest = chart.values[first..]
+        .iter()
+        .flatten()
+        .copied()
+        .fold(0.0, f64::max);
     let max = chart.max.unwrap_or_else(|| round_up(largest));
     scale(buffer, area, &(chart.unit)(max), &(chart.unit)(0.0), look);
     let mut spark = Spark::new(&chart.values, series.newest, look.theme, chart.role);
@@ -186,7 +194,11 @@ fn bands(buffer: &mut Buffer, area: Rect, series: &Series, look: &Look<'_>) {
     if area.height < 2 || area.width <= SCALE + 2 {
         return;
     }
-    let symbols = if look.symbols.ascii { ["#", "=", "."] } else { ["█", "▒", "░"] };
+    let symbols = if look.symbols.ascii {
+        ["#", "=", "."]
+    } else {
+        ["█", "▒", "░"]
+    };
     let mut caption = vec![look.span(format!("{}  ", t("response time")), Role::Text)];
     for (symbol, said) in symbols.iter().zip(["p50", "p95", "p99"]) {
         caption.push(look.span(*symbol, Role::GraphLatency));
@@ -209,7 +221,10 @@ fn bands(buffer: &mut Buffer, area: Rect, series: &Series, look: &Look<'_>) {
     let shown = usize::from(plot.width).saturating_sub(1);
     let buckets = &series.buckets[series.buckets.len().saturating_sub(shown)..];
     let seconds_of = |time: Option<Duration>| time.map_or(0.0, |time| time.as_secs_f64());
-    let largest = buckets.iter().map(|bucket| seconds_of(bucket.p99_response_time)).fold(0.0, f64::max);
+    let largest = buckets
+        .iter()
+        .map(|bucket| seconds_of(bucket.p99_response_time))
+        .fold(0.0, f64::max);
     let max = round_up(largest);
     scale(buffer, area, &seconds(max), "0", look);
     let rows = f64::from(plot.height);
@@ -227,14 +242,19 @@ fn bands(buffer: &mut Buffer, area: Rect, series: &Series, look: &Look<'_>) {
             height(bucket.p99_response_time),
         ];
         for row in 0..plot.height {
-            let symbol = tops.iter().position(|top| row < *top).map(|band| symbols[band]);
+            let symbol = tops
+                .iter()
+                .position(|top| row < *top)
+                .map(|band| symbols[band]);
             let Some(cell) = buffer.cell_mut((x, plot.bottom() - 1 - row)) else {
                 continue;
             };
             if row == 0 && bucket.failed > 0 {
-                cell.set_symbol(cross).set_style(look.theme.style(Role::Bad));
+                cell.set_symbol(cross)
+                    .set_style(look.theme.style(Role::Bad));
             } else if let Some(symbol) = symbol {
-                cell.set_symbol(symbol).set_style(look.theme.style(Role::GraphLatency));
+                cell.set_symbol(symbol)
+                    .set_style(look.theme.style(Role::GraphLatency));
             }
         }
     }
@@ -242,7 +262,8 @@ fn bands(buffer: &mut Buffer, area: Rect, series: &Series, look: &Look<'_>) {
         let x = plot.x + ((series.newest + 1) % ring) as u16;
         if let Some(cell) = buffer.cell_mut((x, plot.bottom() - 1)) {
             let mark = if look.symbols.ascii { "|" } else { "╷" };
-            cell.set_symbol(mark).set_style(look.theme.style(Role::GraphMark));
+            cell.set_symbol(mark)
+                .set_style(look.theme.style(Role::GraphMark));
         }
     }
 }
@@ -261,14 +282,21 @@ fn kinds(series: &Series) -> Vec<(ErrorKind, u64)> {
 }
 
 /// One line a kind: how often, and when.
-fn errors(buffer: &mut Buffer, area: Rect, kinds: &[(ErrorKind, u64)], series: &Series, look: &Look<'_>) {
+fn errors(
+    buffer: &mut Buffer,
+    area: Rect,
+    kinds: &[(ErrorKind, u64)],
+    series: &Series,
+    look: &Look<'_>,
+) {
     const NAME: u16 = 30;
     let caption = if kinds.is_empty() {
         t("no errors in this window")
     } else {
         t("errors by kind")
     };
-    Line::from(look.span(caption, Role::Text)).render(Rect { height: 1, ..area }.intersection(area), buffer);
+    Line::from(look.span(caption, Role::Text))
+        .render(Rect { height: 1, ..area }.intersection(area), buffer);
     for (index, (kind, count)) in kinds.iter().enumerate() {
         let at = Rect {
             y: area.y + 1 + index as u16,
@@ -281,12 +309,22 @@ fn errors(buffer: &mut Buffer, area: Rect, kinds: &[(ErrorKind, u64)], series: &
         }
         let name = text::pad(known(kind.words()), usize::from(NAME) - 7);
         Line::from(vec![
-            look.span(format!(" {} ", text::align_right(&text::count(*count), 4)), Role::Bad),
+            look.span(
+                format!(" {} ", text::align_right(&text::count(*count), 4)),
+                Role::Bad,
+            ),
             look.span(name, Role::Text),
         ])
         .render(at, buffer);
-        let counts = series.errors.get(kind).map(Vec::as_slice).unwrap_or_default();
-        let values: Vec<Option<f64>> = counts.iter().map(|count| (*count > 0).then_some(*count as f64)).collect();
+        let counts = series
+            .errors
+            .get(kind)
+            .map(Vec::as_slice)
+            .unwrap_or_default();
+        let values: Vec<Option<f64>> = counts
+            .iter()
+            .map(|count| (*count > 0).then_some(*count as f64))
+            .collect();
         let mut spark = Spark::new(&values, series.newest, look.theme, Role::Bad);
         spark.ascii = look.symbols.ascii;
         let plot = Rect {
@@ -301,8 +339,14 @@ fn errors(buffer: &mut Buffer, area: Rect, kinds: &[(ErrorKind, u64)], series: &
 /// Says what a column is, and how nothing, zero and failure look.
 fn legend(buffer: &mut Buffer, area: Rect, app: &App, look: &Look<'_>) {
     let series = &app.metrics.series;
-    let step = text::duration(series.step).replace(".0 s", " s").replace(" 00 s", "");
-    let (mark, zero, cross) = if look.symbols.ascii { ("|", "_", "x") } else { ("╷", "▁", "×") };
+    let step = text::duration(series.step)
+        .replace(".0 s", " s")
+        .replace(" 00 s", "");
+    let (mark, zero, cross) = if look.symbols.ascii {
+        ("|", "_", "x")
+    } else {
+        ("╷", "▁", "×")
+    };
     let said = phrase!(
         "{}, {} a column, newest left of {}; blank no traffic, {} zero, {} failure",
         window_words(app.metrics.window()),

@@ -29,7 +29,10 @@ pub(crate) fn filter(
         look.span(said.clone(), Role::Match),
     ];
     if filter.is_empty() {
-        spans.push(look.span(t("words, !word for those without, >2s for slow ones"), Role::Placeholder));
+        spans.push(look.span(
+            t("words, !word for those without, >2s for slow ones"),
+            Role::Placeholder,
+        ));
     }
     let line = Rect { height: 1, ..area };
     Line::from(spans).render(line, frame.buffer_mut());

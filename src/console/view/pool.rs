@@ -25,10 +25,16 @@ pub(crate) fn title(app: &App) -> String {
     let queue = &board.queue;
     let mut title = board.strategy.replace('_', " ");
     if queue.limit > 0 {
-        title = format!("{title} · {}", phrase!("queue {}/{}", queue.length, queue.limit));
+        title = format!(
+            "{title} · {}",
+            phrase!("queue {}/{}", queue.length, queue.limit)
+        );
     }
     if queue.refused > 0 {
-        title = format!("{title} · {}", phrase!("{} refused", text::count(queue.refused)));
+        title = format!(
+            "{title} · {}",
+            phrase!("{} refused", text::count(queue.refused))
+        );
     }
     if !app.pool.marked.is_empty() {
         title = format!("{title} · {}", phrase!("{} marked", app.pool.marked.len()));
@@ -47,10 +53,16 @@ pub(crate) fn table(
     let instances = &app.pool.board.instances;
     if instances.is_empty() {
         let line = Line::from(look.span(format!(" {}", t("no instances")), Role::Dim));
-        line.render(Rect { height: 1, ..area }.intersection(area), frame.buffer_mut());
+        line.render(
+            Rect { height: 1, ..area }.intersection(area),
+            frame.buffer_mut(),
+        );
         return;
     }
-    let open = app.pool.selected().filter(|_| app.pool.open && app.focus == Focus::Pool);
+    let open = app
+        .pool
+        .selected()
+        .filter(|_| app.pool.open && app.focus == Focus::Pool);
     let width = usize::from(area.width).saturating_sub(2);
     let lines = open.map(|instance| pool_detail::lines(instance, app, width, look));
     let (area, below) = details::split(area, lines.as_ref().map(Vec::len));
@@ -60,7 +72,9 @@ pub(crate) fn table(
     }
     let table = Table::new(app, look, usize::from(area.width));
     let buffer = frame.buffer_mut();
-    table.heading(look).render(Rect { height: 1, ..area }, buffer);
+    table
+        .heading(look)
+        .render(Rect { height: 1, ..area }, buffer);
     let rows = Rect {
         y: area.y + 1,
         height: area.height.saturating_sub(1),
@@ -72,7 +86,13 @@ pub(crate) fn table(
     let first = (selected + 1)
         .saturating_sub(visible)
         .min(order.len().saturating_sub(visible));
-    for (row, (place, index)) in order.iter().enumerate().skip(first).take(visible).enumerate() {
+    for (row, (place, index)) in order
+        .iter()
+        .enumerate()
+        .skip(first)
+        .take(visible)
+        .enumerate()
+    {
         let at = Rect {
             y: rows.y + row as u16,
             height: 1,
@@ -124,7 +144,8 @@ struct Table<'a> {
 impl<'a> Table<'a> {
     fn new(app: &'a App, look: &Look<'_>, width: usize) -> Self {
         let instances = &app.pool.board.instances;
-        let widest = |of: &dyn Fn(&InstanceView) -> usize| instances.iter().map(of).max().unwrap_or(0);
+        let widest =
+            |of: &dyn Fn(&InstanceView) -> usize| instances.iter().map(of).max().unwrap_or(0);
         let name = widest(&|i| text::width(i.name.as_str())).clamp(8, 20);
         let most = widest(&|i| i.permits);
         let digits = most.max(widest(&|i| i.in_flight)).to_string().len();
@@ -191,9 +212,14 @@ impl<'a> Table<'a> {
             (false, true) => "v",
             (true, true) => "^",
         };
-        let sorted = sort.column.and_then(|column| self.kinds.iter().position(|kind| *kind == column));
+        let sorted = sort
+            .column
+            .and_then(|column| self.kinds.iter().position(|kind| *kind == column));
         let mut spans = vec![Span::raw("  ")];
-        spans.extend(self.grid.headings(&self.cols, sorted.map(|at| (at, arrow)), look));
+        spans.extend(
+            self.grid
+                .headings(&self.cols, sorted.map(|at| (at, arrow)), look),
+        );
         Line::from(spans)
     }
 
@@ -213,9 +239,19 @@ impl<'a> Table<'a> {
         Line::from(spans)
     }
 
-    fn cell(&self, kind: PoolColumn, width: usize, instance: &InstanceView, look: &Look<'_>) -> Cell {
+    fn cell(
+        &self,
+        kind: PoolColumn,
+        width: usize,
+        instance: &InstanceView,
+        look: &Look<'_>,
+    ) -> Cell {
         let metrics = &instance.metrics;
-        let faint = if instance.enabled { Role::Text } else { Role::Dim };
+        let faint = if instance.enabled {
+            Role::Text
+        } else {
+            Role::Dim
+        };
         let or_dash = |text: Option<String>| text.unwrap_or_else(|| "-".to_owned());
         let (said, role) = match kind {
             PoolColumn::Name => (text::display_safe(instance.name.as_str()), faint),
@@ -231,7 +267,9 @@ impl<'a> Table<'a> {
             },
             PoolColumn::Latency => (or_dash(instance.last_latency.map(text::duration)), faint),
             PoolColumn::Score => {
-                let seconds = instance.score.filter(|score| score.is_finite() && *score >= 0.0);
+                let seconds = instance
+                    .score
+                    .filter(|score| score.is_finite() && *score >= 0.0);
                 let time = seconds.and_then(|score| Duration::try_from_secs_f64(score).ok());
                 (or_dash(time.map(text::duration)), faint)
             }
@@ -252,7 +290,9 @@ impl<'a> Table<'a> {
                 let age = metrics.last_error.as_ref().map(|error| error.age);
                 (or_dash(self.minute(age)), Role::Dim)
             }
-            PoolColumn::LastSuccess => (or_dash(self.minute(metrics.since_last_success)), Role::Dim),
+            PoolColumn::LastSuccess => {
+                (or_dash(self.minute(metrics.since_last_success)), Role::Dim)
+            }
         };
         Cell::Text(said, role)
     }
@@ -278,9 +318,16 @@ impl<'a> Table<'a> {
 
 /// Says why requests failed: the kinds, the most frequent first.
 pub(crate) fn why(instance: &InstanceView) -> String {
-    let mut kinds: Vec<_> = instance.metrics.errors.iter().filter(|(_, count)| **count > 0).collect();
+    let mut kinds: Vec<_> = instance
+        .metrics
+        .errors
+        .iter()
+        .filter(|(_, count)| **count > 0)
+        .collect();
     kinds.sort_by_key(|(kind, count)| (std::cmp::Reverse(**count), **kind));
-    let words = kinds.into_iter().map(|(kind, count)| format!("{} {}", text::count(*count), known(kind.words())));
+    let words = kinds
+        .into_iter()
+        .map(|(kind, count)| format!("{} {}", text::count(*count), known(kind.words())));
     words.collect::<Vec<_>>().join(", ")
 }
 
@@ -293,10 +340,16 @@ pub(crate) fn strip(frame: &mut Frame<'_>, area: Rect, app: &App, look: &Look<'_
         spans.push(look.span(symbol, role));
     }
     let in_flight: usize = board.instances.iter().map(|i| i.in_flight).sum();
-    spans.push(look.span(format!("  {}", phrase!("{} in flight", in_flight)), Role::Dim));
+    spans.push(look.span(
+        format!("  {}", phrase!("{} in flight", in_flight)),
+        Role::Dim,
+    ));
     if let Some(next) = &board.next {
         let next = text::display_safe(next.as_str());
-        spans.push(look.span(format!("  {} {}", look.symbols.next, phrase!("{} is next", next)), Role::Dim));
+        spans.push(look.span(
+            format!("  {} {}", look.symbols.next, phrase!("{} is next", next)),
+            Role::Dim,
+        ));
     }
     Line::from(spans).render(area, frame.buffer_mut());
 }

@@ -19,21 +19,50 @@ const BLOCKS: [&str; 8] = ["▁", "▂", "▃", "▄", "▅", "▆", "▇", "█
 const ASCII_BLOCKS: [&str; 8] = ["_", ".", ":", "-", "=", "+", "*", "#"];
 
 /// Makes the lines.
-pub(crate) fn lines(instance: &InstanceView, app: &App, width: usize, look: &Look<'_>) -> Vec<Line<'static>> {
+pub(crate) fn lines(
+    instance: &InstanceView,
+    app: &App,
+    width: usize,
+    look: &Look<'_>,
+) -> Vec<Line<'static>> {
     let mut lines = Vec::new();
     let (symbol, words, role) = state_word::of(&instance.state, look.symbols.ascii);
-    lines.push(labelled(t("state"), format!("{symbol} {words}"), role, look));
+    lines.push(labelled(
+        t("state"),
+        format!("{symbol} {words}"),
+        role,
+        look,
+    ));
     lines.push(history(app.pool.series.as_ref(), width, look));
     let address = format!("{}, {}", instance.provider_type, instance.base_url);
     lines.extend(paragraph(t("address"), &address, Role::Text, width, look));
-    let models = match instance.models.is_empty() {
-        true => t("not known").to_owned(),
-        false => instance.models.join(", "),
+    let models = if instance.models.is_empty() {
+        t("not known").to_owned()
+    } else {
+        instance.models.join(", ")
     };
     lines.extend(paragraph(t("models"), &models, Role::Text, width, look));
-    lines.extend(paragraph(t("limits"), &limits(instance), Role::Text, width, look));
-    lines.extend(paragraph(t("breaker"), &breaker(instance), Role::Text, width, look));
-    lines.extend(paragraph(t("requests"), &requests(instance), Role::Text, width, look));
+    lines.extend(paragraph(
+        t("limits"),
+        &limits(instance),
+        Role::Text,
+        width,
+        look,
+    ));
+    lines.extend(paragraph(
+        t("breaker"),
+        &breaker(instance),
+        Role::Text,
+        width,
+        look,
+    ));
+    lines.extend(paragraph(
+        t("requests"),
+        &requests(instance),
+        Role::Text,
+        width,
+        look,
+    ));
     for (label, times) in [
         (t("response time"), instance.metrics.response_time),
         (t("first token"), instance.metrics.time_to_first_token),
@@ -44,12 +73,25 @@ pub(crate) fn lines(instance: &InstanceView, app: &App, width: usize, look: &Loo
         }
     }
     lines.push(blank());
-    let mut errors = app.errors.of_instance(&instance.name, app.moment()).peekable();
+    let mut errors = app
+        .errors
+        .of_instance(&instance.name, app.moment())
+        .peekable();
     if errors.peek().is_none() {
-        lines.push(labelled(t("last errors"), t("none is remembered"), Role::Dim, look));
+        lines.push(labelled(
+            t("last errors"),
+            t("none is remembered"),
+            Role::Dim,
+            look,
+        ));
     }
     for (failure, age) in errors.take(20) {
-        let said = format!("{}: {}: {}", failure.request, known(failure.kind.words()), failure.message);
+        let said = format!(
+            "{}: {}: {}",
+            failure.request,
+            known(failure.kind.words()),
+            failure.message
+        );
         lines.extend(paragraph(&ago_words(age), &said, Role::Warn, width, look));
     }
     lines
@@ -61,10 +103,18 @@ fn limits(instance: &InstanceView) -> String {
         phrase!("weight {}", instance.weight),
     ];
     if !instance.min_interval.is_zero() {
-        parts.push(phrase!("{} between two starts", text::duration(instance.min_interval)));
+        parts.push(phrase!(
+            "{} between two starts",
+            text::duration(instance.min_interval)
+        ));
     }
     for budget in &instance.budgets {
-        parts.push(phrase!("{} of {} {} left", budget.left, budget.limit, budget.what));
+        parts.push(phrase!(
+            "{} of {} {} left",
+            budget.left,
+            budget.limit,
+            budget.what
+        ));
     }
     parts.join(", ")
 }
@@ -100,8 +150,16 @@ fn requests(instance: &InstanceView) -> String {
 }
 
 fn percentiles(times: &Percentiles) -> String {
-    let parts = [("p50", times.p50), ("p90", times.p90), ("p95", times.p95), ("p99", times.p99)];
-    let said: Vec<String> = parts.iter().map(|(name, time)| format!("{name} {}", text::duration(*time))).collect();
+    let parts = [
+        ("p50", times.p50),
+        ("p90", times.p90),
+        ("p95", times.p95),
+        ("p99", times.p99),
+    ];
+    let said: Vec<String> = parts
+        .iter()
+        .map(|(name, time)| format!("{name} {}", text::duration(*time)))
+        .collect();
     said.join("   ")
 }
 
@@ -114,12 +172,21 @@ fn history(series: Option<&Series>, width: usize, look: &Look<'_>) -> Line<'stat
     let room = width.saturating_sub(LABEL + 1).max(1);
     let first = series.buckets.len().saturating_sub(room);
     let shown = &series.buckets[first..];
-    let slowest = shown.iter().filter_map(|bucket| bucket.average_response_time).max();
+    let slowest = shown
+        .iter()
+        .filter_map(|bucket| bucket.average_response_time)
+        .max();
     let slowest = slowest.unwrap_or(Duration::from_millis(1)).as_secs_f64();
-    let blocks = if look.symbols.ascii { ASCII_BLOCKS } else { BLOCKS };
+    let blocks = if look.symbols.ascii {
+        ASCII_BLOCKS
+    } else {
+        BLOCKS
+    };
     for bucket in shown {
         spans.push(match bucket.average_response_time {
-            _ if bucket.failed > 0 => look.span(if look.symbols.ascii { "x" } else { "×" }, Role::Bad),
+            _ if bucket.failed > 0 => {
+                look.span(if look.symbols.ascii { "x" } else { "×" }, Role::Bad)
+            }
             Some(time) => {
                 let eighth = (time.as_secs_f64() / slowest * 7.0).round() as usize;
                 look.span(blocks[eighth.min(7)], Role::GraphLatency)

@@ -23,13 +23,22 @@ pub(crate) fn title(app: &App) -> String {
         phrase!("{} of {} ended", shown, held)
     };
     if app.frozen.is_none() && app.requests.running() > 0 {
-        title = format!("{title} · {}", phrase!("{} running", app.requests.running()));
+        title = format!(
+            "{title} · {}",
+            phrase!("{} running", app.requests.running())
+        );
     }
     title
 }
 
 /// Draws the page.
-pub(crate) fn draw(frame: &mut Frame<'_>, area: Rect, app: &App, look: &Look<'_>, drawn: &mut Drawn) {
+pub(crate) fn draw(
+    frame: &mut Frame<'_>,
+    area: Rect,
+    app: &App,
+    look: &Look<'_>,
+    drawn: &mut Drawn,
+) {
     let moment = app.requests_moment();
     let shown = app.requests.shown(moment);
     let place = app.requests.place(&shown);
@@ -39,7 +48,10 @@ pub(crate) fn draw(frame: &mut Frame<'_>, area: Rect, app: &App, look: &Look<'_>
     let area = page::filter(frame, area, &app.requests.filter, app.filtering, look);
     let (list, below) = details::split(area, lines.as_ref().map(Vec::len));
     let names = shown.iter().filter_map(|row| row.sample.instance.as_ref());
-    let name_width = names.map(|name| text::width(name.as_str())).max().unwrap_or(8);
+    let name_width = names
+        .map(|name| text::width(name.as_str()))
+        .max()
+        .unwrap_or(8);
     let cols = columns(name_width.clamp(8, 20));
     let grid = Grid::fit(&cols, usize::from(list.width).saturating_sub(2));
     let empty = if app.requests.len() == 0 {
@@ -94,7 +106,10 @@ fn row(row: &Row, grid: &Grid, cols: &[Col], app: &App, look: &Look<'_>) -> Line
         }
         4 => Cell::Text(how(sample, look), role),
         5 => Cell::Text(text::duration(sample.total), Role::Text),
-        6 => Cell::Text(or_dash(sample.time_to_first_token.map(text::duration)), Role::Dim),
+        6 => Cell::Text(
+            or_dash(sample.time_to_first_token.map(text::duration)),
+            Role::Dim,
+        ),
         7 => {
             let tokens = sample.usage.and_then(|usage| usage.completion_tokens);
             Cell::Text(or_dash(tokens.map(text::count)), Role::Dim)

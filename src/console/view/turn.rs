@@ -283,9 +283,10 @@ fn question_lines(question: &str, you: &str, style: &Style<'_>) -> Vec<Line<'sta
     }
     if rows.len() > MOST_QUESTION {
         let more = rows.len() - MOST_QUESTION;
-        lines.push(Line::from(
-            look.span(format!("  {}", phrase!("... {} more lines", more)), Role::Dim),
-        ));
+        lines.push(Line::from(look.span(
+            format!("  {}", phrase!("... {} more lines", more)),
+            Role::Dim,
+        )));
     }
     lines.push(Line::default());
     lines
@@ -306,7 +307,11 @@ fn before(reply: &Reply, role: &str, style: &Style<'_>) -> Vec<Line<'static>> {
     }
     let words = response.reasoning.split_whitespace().count();
     let thinking = response.text.is_empty() && reply.is_running();
-    let verb = if thinking { t("thinking") } else { t("thought") };
+    let verb = if thinking {
+        t("thinking")
+    } else {
+        t("thought")
+    };
     let folded = if style.show_reasoning { "-" } else { "+" };
     lines.push(Line::from(look.span(
         format!("[{folded}] {verb}, {}", phrase!("{} words", words)),

@@ -70,7 +70,12 @@ impl Part {
 }
 
 /// Makes the lines of a request's waterfall and what else is known of it.
-pub(crate) fn lines(sample: &Sample, clock: &Clock, width: usize, look: &Look<'_>) -> Vec<Line<'static>> {
+pub(crate) fn lines(
+    sample: &Sample,
+    clock: &Clock,
+    width: usize,
+    look: &Look<'_>,
+) -> Vec<Line<'static>> {
     let mut lines = vec![summary(sample, clock, look)];
     lines.push(blank());
     let columns = width.saturating_sub(name_width(sample) + 26).clamp(10, 90);
@@ -78,7 +83,12 @@ pub(crate) fn lines(sample: &Sample, clock: &Clock, width: usize, look: &Look<'_
         lines.extend(attempt_lines(sample, index, attempt, columns, width, look));
     }
     if sample.attempts.is_empty() {
-        lines.push(labelled(t("queued"), text::duration(sample.queued), Role::Text, look));
+        lines.push(labelled(
+            t("queued"),
+            text::duration(sample.queued),
+            Role::Text,
+            look,
+        ));
         lines.push(labelled("", t("no instance was asked"), Role::Dim, look));
     }
     lines.push(axis(sample, columns, look));
@@ -104,7 +114,9 @@ fn summary(sample: &Sample, clock: &Clock, look: &Look<'_>) -> Line<'static> {
 
 fn name_width(sample: &Sample) -> usize {
     let names = sample.attempts.iter();
-    let widest = names.map(|attempt| text::width(attempt.instance.as_str())).max();
+    let widest = names
+        .map(|attempt| text::width(attempt.instance.as_str()))
+        .max();
     widest.unwrap_or(8).clamp(8, 18)
 }
 
@@ -143,9 +155,14 @@ fn attempt_lines(
         }
         let said = text::display_safe(&said);
         let indent = names + 3;
-        for row in text::wrap(&said, width.saturating_sub(indent).max(10)).into_iter().take(4) {
+        for row in text::wrap(&said, width.saturating_sub(indent).max(10))
+            .into_iter()
+            .take(4)
+        {
             let blanks = " ".repeat(indent);
-            lines.push(Line::from(look.span(format!("{blanks}{}", &said[row]), Role::Bad)));
+            lines.push(Line::from(
+                look.span(format!("{blanks}{}", &said[row]), Role::Bad),
+            ));
         }
     }
     lines
@@ -213,7 +230,13 @@ fn figures(sample: &Sample, width: usize, look: &Look<'_>) -> Vec<Line<'static>>
     let mut lines = Vec::new();
     let mut add = |label: &str, said: Option<String>| {
         if let Some(said) = said {
-            lines.extend(paragraph(label, &said, Role::Text, width.max(LABEL + 10), look));
+            lines.extend(paragraph(
+                label,
+                &said,
+                Role::Text,
+                width.max(LABEL + 10),
+                look,
+            ));
         }
     };
     let times = [
@@ -225,31 +248,53 @@ fn figures(sample: &Sample, width: usize, look: &Look<'_>) -> Vec<Line<'static>>
             .time_between_tokens
             .map(|time| phrase!("{} between tokens", text::duration(time))),
     ];
-    add(t("times"), Some(times.into_iter().flatten().collect::<Vec<_>>().join(", ")));
-    add(t("tokens"), sample.usage.map(|usage| {
-        let or = |count: Option<u64>| count.map_or_else(|| "?".to_owned(), text::count);
-        let mut said = phrase!("{} in, {} out", or(usage.prompt_tokens), or(usage.completion_tokens));
-        if let Some(cached) = usage.cached_tokens.filter(|cached| *cached > 0) {
-            said = format!("{said}, {}", phrase!("{} of them cached", text::count(cached)));
-        }
-        if let Some(reasoning) = usage.reasoning_tokens.filter(|tokens| *tokens > 0) {
-            said = format!("{said}, {}", phrase!("{} for reasoning", text::count(reasoning)));
-        }
-        said
-    }));
+    add(
+        t("times"),
+        Some(times.into_iter().flatten().collect::<Vec<_>>().join(", ")),
+    );
+    add(
+        t("tokens"),
+        sample.usage.map(|usage| {
+            let or = |count: Option<u64>| count.map_or_else(|| "?".to_owned(), text::count);
+            let mut said = phrase!(
+                "{} in, {} out",
+                or(usage.prompt_tokens),
+                or(usage.completion_tokens)
+            );
+            if let Some(cached) = usage.cached_tokens.filter(|cached| *cached > 0) {
+                said = format!(
+                    "{said}, {}",
+                    phrase!("{} of them cached", text::count(cached))
+                );
+            }
+            if let Some(reasoning) = usage.reasoning_tokens.filter(|tokens| *tokens > 0) {
+                said = format!(
+                    "{said}, {}",
+                    phrase!("{} for reasoning", text::count(reasoning))
+                );
+            }
+            said
+        }),
+    );
     add(t("cost"), sample.cost.map(turn::dollars));
     add(t("model"), sample.model.clone());
-    add(t("for"), Some(match &sample.target {
-        Target::Any => t("any instance").to_owned(),
-        Target::Type(kind) => phrase!("any instance of type {}", kind),
-        Target::Route(route) => phrase!("route {}", route),
-        Target::Instance(name) => phrase!("instance {} and no other", name),
-    }));
+    add(
+        t("for"),
+        Some(match &sample.target {
+            Target::Any => t("any instance").to_owned(),
+            Target::Type(kind) => phrase!("any instance of type {}", kind),
+            Target::Route(route) => phrase!("route {}", route),
+            Target::Instance(name) => phrase!("instance {} and no other", name),
+        }),
+    );
     add(t("caller"), sample.caller.clone());
     add(t("conversation"), sample.conversation.clone());
     add(t("trace"), sample.traceparent.clone());
     if let Some((kind, message)) = &sample.error {
-        add(t("error"), Some(format!("{}: {message}", known(kind.words()))));
+        add(
+            t("error"),
+            Some(format!("{}: {message}", known(kind.words()))),
+        );
         add(t("what to do"), Some(known(kind.hint()).to_owned()));
     }
     lines

@@ -147,8 +147,14 @@ fn a_language_holds_in_its_thread() {
 #[test]
 fn sentences_from_elsewhere_are_known_by_their_templates() {
     speak(Lang::Zh);
-    assert_eq!(translate("3 of 5 instances can serve"), "5 个实例中有 3 个可以服务");
-    assert_eq!(translate("openai-a off; 2 requests finish"), "openai-a 已停用；2 个请求进行完毕后结束");
+    assert_eq!(
+        translate("3 of 5 instances can serve"),
+        "5 个实例中有 3 个可以服务"
+    );
+    assert_eq!(
+        translate("openai-a off; 2 requests finish"),
+        "openai-a 已停用；2 个请求进行完毕后结束"
+    );
     assert_eq!(translate("azure: rate limited"), "azure: rate limited");
     assert_eq!(translate("wrong key"), "密钥错误");
     speak(Lang::En);
