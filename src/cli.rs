@@ -3,6 +3,8 @@
 //! `main` parses and hands over to [`run`]; each command writes to the streams it is given and returns how it ended.
 
 mod answer;
+#[cfg(all(feature = "store", feature = "console"))]
+mod archive;
 mod args;
 mod ask;
 #[cfg(all(feature = "console", feature = "gateway"))]

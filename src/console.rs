@@ -10,6 +10,7 @@
 
 mod action;
 mod app;
+mod archive;
 pub mod clipboard;
 pub mod composer;
 mod effect;
@@ -37,6 +38,7 @@ use jiff::tz::TimeZone;
 use tokio::time::Instant;
 
 pub use keymap::{KeyProblem, KeySettings, Keys, check_keys, key_actions, key_contexts};
+pub use archive::{Archive, Kept};
 pub use settings::{Notice, Settings};
 pub use words::LangChoice;
 
@@ -69,6 +71,8 @@ pub struct Context {
     pub clock: Option<(Timestamp, TimeZone)>,
     /// The name under which others are told of this console's commands, when it is not the usual one.
     pub by: Option<String>,
+    /// Where conversations are kept.
+    pub kept: Kept,
 }
 
 /// A role that the model plays.

@@ -15,7 +15,7 @@ use super::start::{self, Started};
 use super::style::Style;
 use crate::base::Error;
 use crate::config::{Config, Env, Found, Persona};
-use crate::console::{self, Context, ExitReason};
+use crate::console::{self, Context, ExitReason, Kept};
 use crate::deck::Deck;
 use crate::export::MetricsListener;
 use crate::logging::{self, Ring};
@@ -193,6 +193,18 @@ fn kept(started: &Started, is_private: bool, env: &Env, told: &mut Vec<String>) 
 }
 
 #[cfg(feature = "store")]
+fn where_kept(kept: &Keeping) -> Kept {
+    kept.store
+        .clone()
+        .map_or_else(Kept::default, |store| Kept::by(super::archive::Shelf(store)))
+}
+
+#[cfg(not(feature = "store"))]
+fn where_kept((): &Keeping) -> Kept {
+    Kept::default()
+}
+
+#[cfg(feature = "store")]
 async fn leave(kept: Keeping) -> Vec<String> {
     kept.close().await
 }
@@ -214,7 +226,7 @@ async fn run(
     wishes: Wishes,
     lines: Arc<Ring>,
     env: &Env,
-    _: &Keeping,
+    kept: &Keeping,
 ) -> Result<ExitReason, Error> {
     let Started {
         driver,
@@ -223,7 +235,10 @@ async fn run(
         telemetry,
     } = started;
     let deck = Deck::from(driver);
-    let mut context = context(&config, demo.is_some(), env);
+    let mut context = Context {
+        kept: where_kept(kept),
+        ..context(&config, demo.is_some(), env)
+    };
     #[cfg(feature = "gateway")]
     let serving = beside(&deck, &config, wishes.serve, env, &mut context)?;
     #[cfg(not(feature = "gateway"))]

@@ -6,6 +6,7 @@ mod chat;
 mod copy;
 mod files;
 mod find;
+mod history;
 mod keys;
 mod moment;
 mod mouse;
@@ -17,6 +18,7 @@ mod who;
 use std::sync::Arc;
 use std::time::Duration;
 
+use jiff::Timestamp;
 use ratatui::layout::Rect;
 use tokio::time::Instant;
 
@@ -31,6 +33,7 @@ use super::state::clock::Clock;
 use super::state::dialog::Dialog;
 use super::state::errors::Errors;
 use super::state::focus::{Focus, Pane};
+use super::state::ledger::Ledger;
 use super::state::log::Log;
 use super::state::metrics::Metrics;
 use super::state::moment::{Frozen, History};
@@ -42,7 +45,7 @@ use super::state::select::Select;
 use super::state::toast::{Toast, Tone};
 use super::words::{phrase, translate};
 use super::{Context, Persona};
-use crate::base::{Board, Changed, DeckEvent, Error, Scope};
+use crate::base::{Board, Changed, ConversationId, DeckEvent, Error, Scope};
 use crate::deck::Line;
 pub(crate) use branch::{Editing, was_cut};
 pub(crate) use chat::is_worth_retrying;
@@ -112,6 +115,14 @@ pub(crate) struct App {
     /// Up to when requests are shown, and when the next ones are.
     requests_until: Instant,
     requests_due: Option<Instant>,
+    /// The same by the wall clock.
+    pub(crate) wall: Timestamp,
+    /// What of the conversation is kept.
+    ledger: Ledger,
+    /// Conversations that were deleted here, the last one last.
+    deleted: Vec<ConversationId>,
+    /// When the store was last looked at for other programs' changes.
+    looked: Instant,
     /// Where things were drawn last.
     places: Places,
     mouse: bool,
@@ -180,7 +191,12 @@ impl App {
         let mut pool = Pool::default();
         pool.show(Arc::clone(&board), now);
         let clock = Clock::new(context.clock.clone(), now);
+        let seed = context.kept.as_ref().map_or(0, |archive| archive.seed());
         Self {
+            wall: Timestamp::UNIX_EPOCH,
+            ledger: Ledger::new(seed),
+            deleted: Vec::new(),
+            looked: now,
             answerers: Answerers::default(),
             persona: context.personas.first().cloned().map(Arc::new),
             search: None,
@@ -224,27 +240,39 @@ impl App {
     /// Takes in what happened; tells what is to be done and whether the picture is another one now.
     pub(crate) fn update(&mut self, event: Event, now: Instant) -> (Vec<Effect>, Redraw) {
         self.now = now;
+        let is_quiet = matches!(
+            event,
+            Event::Chunk(..)
+                | Event::Deck(_)
+                | Event::Board(_)
+                | Event::Series(..)
+                | Event::Detail(_)
+                | Event::Failures(_)
+                | Event::Requests(_)
+                | Event::Log(_)
+                | Event::Colours
+                | Event::Time
+        );
         let before = self.focus;
-        let (mut effects, redraw) = self.take(event);
+        let (effects, redraw) = self.react(event);
+        let mut all = self.keep(!is_quiet);
+        all.extend(effects);
         if self.focus != before {
-            effects.extend(self.entered());
+            all.extend(self.entered());
         }
-        if effects.contains(&Effect::Figures) {
+        if all.contains(&Effect::Figures) {
             self.figures_wanted = true;
         }
-        (effects, redraw)
+        (all, redraw)
     }
 
-    fn take(&mut self, event: Event) -> (Vec<Effect>, Redraw) {
+    fn react(&mut self, event: Event) -> (Vec<Effect>, Redraw) {
         match event {
             Event::Key(key) => {
                 self.requests_until = self.now;
                 (self.key(key), Redraw::Now)
             }
-            Event::Paste(text) => {
-                self.paste(&text);
-                (Vec::new(), Redraw::Now)
-            }
+            Event::Paste(text) => (self.paste(&text), Redraw::Now),
             Event::Mouse(mouse) => self.mouse(mouse),
             Event::Resize => (Vec::new(), Redraw::Now),
             Event::Chunk(id, piece) => (self.piece(id, piece), Redraw::Soon),
@@ -295,7 +323,25 @@ impl App {
                 (Vec::new(), Redraw::Now)
             }
             Event::Colours => (Vec::new(), Redraw::Soon),
-            Event::Time => (Vec::new(), self.time_passed()),
+            Event::Listed(page) => {
+                self.listed(page);
+                (Vec::new(), Redraw::Now)
+            }
+            Event::Found(query, found) => {
+                self.found(&query, found);
+                (Vec::new(), Redraw::Now)
+            }
+            Event::Opened(opened) => (self.opened(*opened), Redraw::Now),
+            Event::Forked(at, opened) => (self.forked(at, *opened), Redraw::Now),
+            Event::Stamped(stamp) => (self.stamped(stamp), Redraw::No),
+            Event::Trouble(said) => {
+                self.say(said, Tone::Failed);
+                (Vec::new(), Redraw::Now)
+            }
+            Event::Time => {
+                let redraw = self.time_passed();
+                (self.look_at_store(), redraw)
+            }
         }
     }
 
@@ -332,7 +378,8 @@ impl App {
             since + Duration::from_secs(whole_seconds + 1)
         });
         let requests = self.requests_due;
-        [toast, running, lost, requests].into_iter().flatten().min()
+        let store = self.looks_at_store_at();
+        [toast, running, lost, store, requests].into_iter().flatten().min()
     }
 
     /// Tells which figures the screen shows.
@@ -359,6 +406,7 @@ impl App {
             Some(Dialog::Confirm(_)) => keymap::Context::Confirm,
             Some(Dialog::Choose(_)) => keymap::Context::Choose,
             Some(Dialog::Palette(_)) => keymap::Context::Palette,
+            Some(Dialog::Library(_)) => keymap::Context::Library,
             Some(Dialog::Line(_)) => keymap::Context::Line,
             None if self.select.is_some() => keymap::Context::Select,
             None if self.filtering => keymap::Context::Filter,
@@ -494,14 +542,18 @@ impl App {
         Redraw::soon_if(gone || more_requests || counts)
     }
 
-    fn paste(&mut self, text: &str) {
+    fn paste(&mut self, text: &str) -> Vec<Effect> {
         if let Some(Dialog::Palette(palette)) = &mut self.dialog {
             palette.push(text.lines().next().unwrap_or_default());
-            return;
+            return Vec::new();
+        }
+        if let Some(Dialog::Library(library)) = &self.dialog {
+            let typed = library.text().to_owned() + text.lines().next().unwrap_or_default();
+            return self.set_library_text(&typed);
         }
         if self.filtering {
             self.paste_into_filter(text);
-            return;
+            return Vec::new();
         }
         self.paste_into_line(text);
         if self.dialog.is_none() {
@@ -515,6 +567,7 @@ impl App {
                 );
             }
         }
+        Vec::new()
     }
 }
 

@@ -2,7 +2,7 @@
 
 use super::state::reply::ReplyId;
 use super::state::select::Select;
-use crate::base::{ChatRequest, Command};
+use crate::base::{Change, ChatRequest, Command, ConversationId, MessageId};
 
 /// Something to be done by the loop.
 #[derive(Clone, Debug, PartialEq)]
@@ -54,6 +54,25 @@ pub(crate) enum Effect {
     Redraw,
     /// Suspend the program.
     Suspend,
+    /// Keep a change of a conversation.
+    Keep(Change),
+    /// Ask for something that is kept.
+    Library(Wanted),
     /// Leave.
     Quit,
+}
+
+/// What is wanted of what is kept.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum Wanted {
+    /// The newest conversations.
+    List,
+    /// Those in which this was said.
+    Search(String),
+    /// One of them, to be shown.
+    Open(ConversationId),
+    /// One of them, to begin another one with all up to a message.
+    Fork(ConversationId, MessageId),
+    /// The number that tells whether another program has changed something.
+    Stamp,
 }

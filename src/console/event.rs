@@ -6,7 +6,10 @@ use ratatui::crossterm::event::{KeyEvent, MouseEvent};
 
 use super::state::quoted::Quoted;
 use super::state::reply::ReplyId;
-use crate::base::{Board, Changed, Chunk, DeckEvent, Error, Failures, LogLine, Sample, Series};
+use crate::base::{
+    Board, Changed, Chunk, Conversation, DeckEvent, Error, Failures, Found, LogLine, MessageId,
+    Page, Sample, Series,
+};
 use crate::deck::Line;
 
 /// Something that happened.
@@ -64,6 +67,18 @@ pub(crate) enum Event {
     Edited(Result<String, Error>),
     /// Code can be drawn in colours now.
     Colours,
+    /// The conversations that are kept, or not.
+    Listed(Result<Page, Error>),
+    /// What a search for this found, or not.
+    Found(String, Result<Found, Error>),
+    /// A conversation to be shown.
+    Opened(Box<Result<Option<Conversation>, Error>>),
+    /// A conversation to be forked at a message.
+    Forked(MessageId, Box<Result<Option<Conversation>, Error>>),
+    /// The number that tells whether another program has changed something.
+    Stamped(i64),
+    /// Keeping has trouble, or none any more.
+    Trouble(String),
     /// Time has passed.
     Time,
 }

@@ -41,6 +41,8 @@ pub(crate) enum Context {
     Choose,
     /// While the palette is open.
     Palette,
+    /// While the list of conversations is open.
+    Library,
     /// While a line of text is asked for.
     Line,
     /// While lines of the conversation are chosen.
@@ -49,7 +51,7 @@ pub(crate) enum Context {
 
 impl Context {
     /// Every context, in the order of [`Context::NAMES`].
-    const ALL: [Self; 16] = [
+    const ALL: [Self; 17] = [
         Self::Global,
         Self::Prompt,
         Self::Browse,
@@ -64,6 +66,7 @@ impl Context {
         Self::Confirm,
         Self::Choose,
         Self::Palette,
+        Self::Library,
         Self::Line,
         Self::Select,
     ];
@@ -84,6 +87,7 @@ impl Context {
         "confirm",
         "choose",
         "palette",
+        "library",
         "line",
         "select",
     ];
@@ -104,7 +108,7 @@ impl Context {
     const fn takes_text(self) -> bool {
         matches!(
             self,
-            Self::Prompt | Self::Palette | Self::Filter | Self::Line
+            Self::Prompt | Self::Palette | Self::Filter | Self::Line | Self::Library
         )
     }
 
@@ -112,6 +116,7 @@ impl Context {
     pub(crate) const fn is_dialog(self) -> bool {
         match self {
             Self::Help
+            | Self::Library
             | Self::Confirm
             | Self::Choose
             | Self::Palette
@@ -147,6 +152,7 @@ impl Context {
             Self::Confirm => "In a question",
             Self::Choose => "In a list",
             Self::Palette => "In the palette",
+            Self::Library => "In the list of conversations",
             Self::Line => "In a line that is asked for",
             Self::Select => "While lines are chosen",
         }
@@ -169,6 +175,7 @@ impl Context {
             Self::Confirm => &[Self::Confirm],
             Self::Choose => &[Self::Choose],
             Self::Palette => &[Self::Palette],
+            Self::Library => &[Self::Library],
             Self::Line => &[Self::Line],
             Self::Select => &[Self::Select],
         }
@@ -257,6 +264,7 @@ const TABLE: &[(Context, &str, Action, Footer)] = &[
     (Context::Transcript, "w", Action::Who, Yes),
     (Context::Transcript, "x", Action::Compare, No),
     (Context::Transcript, "p", Action::Persona, No),
+    (Context::Transcript, "F", Action::Fork, No),
     (Context::Transcript, "t", Action::Reasoning, No),
     (Context::Transcript, "ctrl-d", Action::HalfPageDown, No),
     (Context::Transcript, "ctrl-u", Action::HalfPageUp, No),
@@ -377,6 +385,7 @@ const TABLE: &[(Context, &str, Action, Footer)] = &[
     (Context::Global, "alt-m", Action::Mouse, No),
     (Context::Global, "ctrl-l", Action::Redraw, No),
     (Context::Global, "ctrl-z", Action::Suspend, No),
+    (Context::Global, "ctrl-o", Action::Library, Yes),
     (Context::Global, "ctrl-p", Action::Palette, Yes),
     (Context::Global, "f1", Action::Help, Yes),
     (Context::Help, "esc ? q f1 enter", Action::Back, Yes),
@@ -411,6 +420,18 @@ const TABLE: &[(Context, &str, Action, Footer)] = &[
     (Context::Palette, "pageup", Action::PageUp, No),
     (Context::Palette, "esc", Action::Back, Yes),
     (Context::Palette, "ctrl-c", Action::Interrupt, No),
+    (Context::Library, "enter", Action::Choose, Yes),
+    (Context::Library, "down ctrl-n tab", Action::ScrollDown, Yes),
+    (Context::Library, "up ctrl-p shift-tab", Action::ScrollUp, No),
+    (Context::Library, "pagedown", Action::PageDown, No),
+    (Context::Library, "pageup", Action::PageUp, No),
+    (Context::Library, "alt-r", Action::Rename, Yes),
+    (Context::Library, "alt-t", Action::Tag, Yes),
+    (Context::Library, "alt-p", Action::Pin, Yes),
+    (Context::Library, "alt-d delete", Action::Delete, Yes),
+    (Context::Library, "alt-u", Action::Undelete, Yes),
+    (Context::Library, "esc ctrl-o", Action::Back, Yes),
+    (Context::Library, "ctrl-c", Action::Interrupt, No),
     (Context::Line, "enter", Action::Choose, Yes),
     (Context::Line, "esc", Action::Back, Yes),
     (Context::Line, "ctrl-c", Action::Interrupt, No),

@@ -38,7 +38,7 @@ use self::refresh::Refresh;
 use self::streams::Streams;
 use super::ExitReason;
 use super::app::{App, BY, Redraw};
-use super::effect::Effect;
+use super::effect::{Effect, Wanted};
 use super::event::Event;
 use super::state::errors::MOST as MOST_FAILURES;
 use super::state::requests::MOST as MOST_REQUESTS;
@@ -46,6 +46,8 @@ use super::view::{Screen, highlight};
 use crate::base::{DeckEvent, Error, ErrorKind, LogSource, Scope};
 use crate::deck::Deck;
 
+/// The most conversations in the list.
+const LISTED: usize = 200;
 /// The most pieces taken from one source before the others get their turn.
 const AT_ONCE: usize = 256;
 
@@ -133,7 +135,9 @@ where
         away: false,
         leave: None,
         log: face.log.map(|source| Feed::new(source, now)),
+        troubles: None,
     };
+    console.watch_keeping();
     console.draw(terminal)?;
     loop {
         let drawing_waits = console.pace.wants() && (console.away || !host.is_ready());
@@ -167,6 +171,13 @@ where
                 console.happened(event, host);
                 // Whatever became of it, the picture is another one, or what was expected of it is wrong.
                 console.refresh.heard(Instant::now());
+            }
+            trouble = async { console.troubles.as_mut()?.await }, if console.troubles.is_some() => {
+                console.troubles = None;
+                if let Some(said) = trouble {
+                    console.happened(Event::Trouble(said), host);
+                    console.watch_keeping();
+                }
             }
             event = heard.recv(), if deck_speaks => {
                 deck_speaks = console.heard(event, &mut heard, host).await;
@@ -217,11 +228,14 @@ struct Console {
     leave: Option<ExitReason>,
     /// Where log lines come from.
     log: Option<Feed>,
+    /// The next trouble with keeping conversations.
+    troubles: Option<BoxFuture<'static, Option<String>>>,
 }
 
 impl Console {
     /// Lets the app think, and does what it says.
     fn happened(&mut self, event: Event, host: &mut impl Host) {
+        self.app.wall = jiff::Timestamp::now();
         let (effects, redraw) = self.app.update(event, Instant::now());
         self.pace.ask(redraw);
         for effect in effects {
@@ -283,7 +297,49 @@ impl Console {
                     self.act(Effect::Redraw, host);
                 }
             }
+            Effect::Keep(change) => {
+                if let Some(archive) = self.app.context.kept.as_ref() {
+                    archive.save(change);
+                }
+            }
+            Effect::Library(wanted) => self.fetch(wanted),
             Effect::Quit => self.leave = Some(ExitReason::Quit),
+        }
+    }
+
+    /// Asks for what is kept; the answer comes in as an event.
+    fn fetch(&mut self, wanted: Wanted) {
+        let Some(archive) = self.app.context.kept.as_ref() else {
+            return;
+        };
+        self.jobs.push(match wanted {
+            Wanted::List => archive.list(LISTED).map(Event::Listed).boxed(),
+            Wanted::Search(query) => archive
+                .search(query.clone(), LISTED)
+                .map(|found| Event::Found(query, found))
+                .boxed(),
+            Wanted::Open(id) => {
+                let opened = archive.load(id);
+                opened.map(|opened| Event::Opened(Box::new(opened))).boxed()
+            }
+            Wanted::Fork(id, at) => {
+                let opened = archive.load(id);
+                opened
+                    .map(move |opened| Event::Forked(at, Box::new(opened)))
+                    .boxed()
+            }
+            Wanted::Stamp => archive
+                .stamp()
+                .map(|stamp| Event::Stamped(stamp.unwrap_or_default()))
+                .boxed(),
+        });
+    }
+
+    /// Waits for the next trouble with keeping.
+    fn watch_keeping(&mut self) {
+        if let Some(archive) = self.app.context.kept.as_ref() {
+            let trouble = archive.trouble();
+            self.troubles = Some(trouble);
         }
     }
 

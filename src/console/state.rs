@@ -1,5 +1,7 @@
 //! What the console knows: no colour, no I/O, no clock. Times come in with the events.
 
+pub(crate) mod ledger;
+pub(crate) mod library;
 pub(crate) mod answerers;
 pub(crate) mod chat;
 pub(crate) mod clock;

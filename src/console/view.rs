@@ -13,6 +13,7 @@ mod header;
 mod help;
 pub mod highlight;
 mod layout;
+mod library;
 mod log;
 pub mod markdown;
 mod metrics;
@@ -92,6 +93,7 @@ impl Screen {
             }
             Some(Dialog::Choose(list)) => dialog::choose(frame, area, list, &self.look()),
             Some(Dialog::Palette(found)) => palette::draw(frame, area, found, &self.look()),
+            Some(Dialog::Library(list)) => library::draw(frame, area, list, &self.look()),
             Some(Dialog::Line(_)) | None => {}
         }
         if self.symbols.ascii {

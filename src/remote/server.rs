@@ -4,6 +4,8 @@ mod api;
 mod line;
 #[cfg(unix)]
 mod socket;
+#[cfg(test)]
+mod traffic;
 mod views;
 
 use std::sync::Arc;

@@ -11,7 +11,7 @@ use super::fault::{self, Remedy};
 use crate::base::{Error, ErrorKind};
 
 /// How long another program's writing is waited for.
-const PATIENCE: Duration = Duration::from_secs(5);
+const PATIENCE: Duration = Duration::from_secs(15);
 
 /// One step of a schema; the file's version is the number of steps it has taken.
 pub(super) type Step = &'static str;

@@ -106,6 +106,16 @@ impl History {
         self.apply(&Change::Begin(Box::new(conversation.clone())))
     }
 
+    /// Puts many whole conversations in, all or none.
+    ///
+    /// # Errors
+    /// When they cannot be written.
+    pub fn put_all(&mut self, conversations: &[Conversation]) -> Result<(), Error> {
+        let begin = |conversation: &Conversation| Change::Begin(Box::new(conversation.clone()));
+        let changes: Vec<Change> = conversations.iter().map(begin).collect();
+        self.try_apply(&changes).map_err(|error| self.told(&error))
+    }
+
     /// Returns some conversations, the pinned first, the newest first.
     ///
     /// # Errors

@@ -345,7 +345,15 @@ impl Owner {
 
     /// Writes all that is left; deleted conversations go for good.
     fn end(&mut self) {
-        self.write();
+        /// Another program may be writing.
+        const TRIES: usize = 5;
+        for _ in 0..TRIES {
+            self.write();
+            if self.waiting.is_empty() && self.shared.gathered.lock().is_empty() {
+                break;
+            }
+            std::thread::sleep(RETRY.0);
+        }
         if let Err(error) = self.history.purge(None) {
             tracing::warn!("deleted conversations stay for now: {error}");
         }

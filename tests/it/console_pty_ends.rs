@@ -1,5 +1,5 @@
-//! The real console in a pseudo-terminal, where it leaves and comes back: a shell's job control, an editor, a panic,
-//! and random bytes.
+//! The real console in a pseudo-terminal, where it leaves and comes back: a shell's job control, a panic, and
+//! random bytes.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -77,33 +77,6 @@ fn ctrl_z_gives_the_terminal_to_the_shell_and_fg_brings_the_picture_back() {
     });
     assert!(is_given_back(&console));
     console.press("exit\r");
-    console.ended();
-}
-
-#[test]
-fn the_editor_has_the_terminal_and_its_keys_and_the_text_comes_back() {
-    let Some(mut console) = shell() else { return };
-    let program = env!("CARGO_BIN_EXE_llmdeck");
-    // An editor that shows what it was given, reads a line from the terminal, and adds it.
-    console
-        .press("printf '%s\\n' 'cat \"$1\"' 'read -r line' 'echo \"$line\" >> \"$1\"' > ed.sh\r");
-    console.press(&format!(
-        "EDITOR='bash ./ed.sh' '{program}' demo --rate 0\r"
-    ));
-    console.until_shown("Ask something.");
-    console.press("the beginning ");
-    console.until_shown("the beginning");
-    console.press("\x07");
-    console.until("the editor is open", |screen| {
-        screen.contains("the beginning") && !screen.contains("Ask something.")
-    });
-    assert!(is_given_back(&console));
-    console.press("and qqq the end\r");
-    console.until_shown("Ask something.");
-    console.until_shown("and qqq the end");
-    console.press("\x03");
-    console.until("the draft is cleared", |screen| !screen.contains("qqq"));
-    console.press("\x04exit\r");
     console.ended();
 }
 

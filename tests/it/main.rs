@@ -15,6 +15,8 @@ mod console_pty_ends;
 mod driver;
 mod faults;
 #[cfg(feature = "store")]
+mod crash;
+#[cfg(feature = "store")]
 mod history;
 mod gateway;
 mod layers;

@@ -91,8 +91,9 @@ impl App {
 
     /// Starts a new conversation.
     pub(super) fn new_conversation(&mut self) -> Vec<Effect> {
-        let effects = self.stop().unwrap_or_default();
-        self.chat.clear();
+        let mut effects = self.stop().unwrap_or_default();
+        effects.extend(self.keep(true));
+        self.begin_anew();
         self.focus = Focus::Prompt;
         effects
     }

@@ -7,7 +7,7 @@ use crate::console::action::Action;
 use crate::console::state::dialog::{Dialog, Question, Then};
 use crate::console::state::scroll::Move;
 use crate::console::state::toast::Toast;
-use crate::console::words::phrase;
+use crate::console::words::{phrase, t};
 
 impl App {
     pub(super) fn key(&mut self, key: KeyEvent) -> Vec<Effect> {
@@ -25,6 +25,9 @@ impl App {
                 self.quit_armed = None;
                 self.type_into_palette(key);
                 self.type_into_line(key);
+                if matches!(self.dialog, Some(Dialog::Library(_))) {
+                    return self.type_into_library(key);
+                }
                 if self.filtering {
                     self.type_into_filter(key);
                     return Vec::new();
@@ -154,7 +157,16 @@ impl App {
             Action::PreviousScope => return self.step_scope(-1),
             Action::WiderWindow => return self.widen(1),
             Action::NarrowerWindow => return self.widen(-1),
-            Action::Confirm | Action::Cancel | Action::Choose => {}
+            Action::Library => return self.open_library(),
+            Action::Fork => return self.fork(),
+            Action::Rename
+            | Action::Tag
+            | Action::Pin
+            | Action::Delete
+            | Action::Undelete
+            | Action::Confirm
+            | Action::Cancel
+            | Action::Choose => {}
         }
         Vec::new()
     }
@@ -214,6 +226,14 @@ impl App {
         if action == Action::Suspend {
             return vec![Effect::Suspend];
         }
+        if let Some(Dialog::Library(_)) = &self.dialog {
+            match action {
+                Action::Back => self.leave_library(),
+                Action::Interrupt => self.dialog = None,
+                action => return self.act_in_library(action),
+            }
+            return Vec::new();
+        }
         let Some(dialog) = &mut self.dialog else {
             return Vec::new();
         };
@@ -241,7 +261,7 @@ impl App {
                 self.dialog = None;
                 return self.follow(then);
             }
-            Dialog::Confirm(_) => {}
+            Dialog::Confirm(_) | Dialog::Library(_) => {}
             Dialog::Line(_) => return self.act_in_line(action),
             Dialog::Palette(palette) => match action {
                 Action::ScrollUp => palette.step(-1),
@@ -298,6 +318,14 @@ impl App {
     }
 
     fn ask_for_new_conversation(&mut self) -> Vec<Effect> {
+        if !self.chat.is_empty() && self.context.kept.is_some() {
+            let effects = self.new_conversation();
+            self.say(
+                t("the other conversation is in the list (Ctrl-O)"),
+                Tone::Note,
+            );
+            return effects;
+        }
         if !self.chat.is_empty() {
             self.dialog = Some(Dialog::Confirm(Question {
                 text: "Start a new conversation? This one is forgotten.".to_owned(),

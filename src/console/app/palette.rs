@@ -48,6 +48,7 @@ impl App {
             | keymap::Context::Help
             | keymap::Context::Confirm
             | keymap::Context::Choose
+            | keymap::Context::Library
             | keymap::Context::Palette
             | keymap::Context::Line
             | keymap::Context::Select => {}

@@ -128,6 +128,57 @@ impl Chat {
         self.all.get_mut(place)
     }
 
+    /// Returns the turns that may have something new.
+    pub(crate) fn active_turns(&self) -> impl Iterator<Item = &Turn> {
+        self.active.iter().filter_map(|&id| self.find(id))
+    }
+
+    /// Puts a question back that was kept, with as many empty answers, at least one; [`settle`](Self::settle) shows it.
+    pub(crate) fn put_back(
+        &mut self,
+        question: String,
+        after: Option<ReplyId>,
+        persona: Option<Arc<Persona>>,
+        answers: usize,
+        shown: Option<usize>,
+        now: Instant,
+    ) -> (TurnId, Vec<ReplyId>) {
+        let id = TurnId(self.number());
+        let ids: Vec<ReplyId> = (0..answers.max(1)).map(|_| ReplyId(self.number())).collect();
+        self.all.push(Turn {
+            id,
+            after,
+            question,
+            persona,
+            replies: ids.iter().map(|id| Reply::new(*id, now)).collect(),
+            shown: shown.unwrap_or(0),
+            compared: false,
+        });
+        (id, ids)
+    }
+
+    /// Changes an answer that is put back.
+    pub(crate) fn fill(&mut self, turn: TurnId, reply: ReplyId, change: impl FnOnce(&mut Reply)) {
+        let found = self.find_mut(turn).and_then(|turn| {
+            let mut replies = turn.replies.iter_mut();
+            replies.find(|known| known.id == reply)
+        });
+        if let Some(found) = found {
+            change(found);
+        }
+    }
+
+    /// Notes which question is shown after an answer.
+    pub(crate) fn choose(&mut self, after: Option<ReplyId>, turn: TurnId) {
+        self.chosen.insert(after, turn);
+    }
+
+    /// Shows what was put back.
+    pub(crate) fn settle(&mut self) {
+        self.make_room();
+        self.lay_path();
+    }
+
     /// Returns an answer that is still running, the newest first.
     pub(crate) fn running(&self) -> Option<&Reply> {
         self.running_replies().next()

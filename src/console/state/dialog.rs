@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::answerers::Answerers;
 use super::chat::TurnId;
+use super::library::Library;
 use super::line::Line;
 use super::palette::Palette;
 use crate::base::{Command, Target};
@@ -22,6 +23,8 @@ pub(crate) enum Dialog {
     Line(Line),
     /// Every action by its name.
     Palette(Palette),
+    /// The conversations that were kept.
+    Library(Library),
 }
 
 /// A question with yes and no.

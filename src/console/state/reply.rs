@@ -5,10 +5,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::incoming::Incoming;
-use crate::base::{
-    Answer, Attempt, Chunk, Error, InstanceName, LlmResponse, Outcome, ToolArguments,
-    ToolCallDelta, clean, clean_line,
-};
+use crate::base::{Answer, Attempt, Chunk, Error, ErrorKind, InstanceName, KeptMessage, LlmResponse, MessageState, Outcome, ToolArguments, ToolCallDelta, clean, clean_line};
 
 /// The most text kept of one answer, in bytes; a longer one is stopped and says so.
 pub(crate) const LONGEST_ANSWER: usize = 4 << 20;
@@ -133,6 +130,37 @@ impl Reply {
         self.revision += 1;
         self.answer.so_far_mut().total_time = now.saturating_duration_since(self.asked);
         self.phase = Phase::Stopped;
+    }
+
+    /// Becomes an answer that was kept.
+    pub(crate) fn put_back(&mut self, kept: &KeptMessage) {
+        self.revision += 1;
+        let facts = kept.answer.as_deref().cloned().unwrap_or_default();
+        let response = self.answer.so_far_mut();
+        *response = facts.to_response(&kept.message);
+        response.text = clean(&response.text);
+        response.reasoning = clean(&response.reasoning);
+        response.refusal = clean(&response.refusal);
+        for call in &mut response.tool_calls {
+            call.name = call.name.as_deref().map(clean_line);
+            call.arguments = ToolArguments::Text(clean(&call.arguments.to_text()));
+        }
+        let broke_off = |why| {
+            Error::new(ErrorKind::Cancelled, why)
+                .with_hint("ask on, or ask again; what had come stays")
+        };
+        self.phase = match (kept.state, &facts.error) {
+            (MessageState::Whole, _) => Phase::Done,
+            (MessageState::Stopped, _) => Phase::Stopped,
+            (MessageState::Failed, Some(error)) => Phase::Failed(error.into()),
+            (MessageState::Failed, None) => Phase::Failed(broke_off("it failed")),
+            (MessageState::Cut, _) => {
+                Phase::Failed(broke_off("cut: the program ended in the middle of it"))
+            }
+            (MessageState::Streaming, _) => {
+                Phase::Failed(broke_off("another program is receiving it"))
+            }
+        };
     }
 
     /// Returns how long it has been running.

@@ -43,6 +43,10 @@ pub(crate) fn draw(frame: &mut Frame<'_>, area: Rect, app: &App, look: &Look<'_>
         spans.extend(part.spans);
     }
     Line::from(spans).render(area, buffer);
+    if app.lost_since().is_some() {
+        // What it shows is old.
+        buffer.set_style(area, look.theme.style(Role::Dim));
+    }
     let at = area.right().saturating_sub(notice_width as u16 + 1);
     let right = Rect {
         x: at.max(area.x),

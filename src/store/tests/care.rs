@@ -27,26 +27,25 @@ fn only_the_owner_reads_any_of_it() {
     }
 }
 
-#[test]
-fn two_programs_write_at_once_and_see_each_other() {
+#[tokio::test]
+async fn two_programs_write_at_once_and_see_each_other() {
     let folder = tempfile::tempdir().unwrap();
-    let (one, mut two) = (history(&folder, 1), history(&folder, 2));
-    let before = two.stamp().unwrap();
-    assert_eq!(two.stamp().unwrap(), before);
-    let writer = std::thread::spawn(move || {
-        let mut one = one;
-        for id in 0..50 {
-            one.put(&chat(2 * id + 1, &format!("one {id}"), "a"))
-                .unwrap();
-        }
-    });
-    for id in 1..=50 {
-        two.put(&chat(2 * id, &format!("two {id}"), "a")).unwrap();
+    let (one, two) = (store(&folder, 1), store(&folder, 2));
+    let before = two.stamp().await.unwrap();
+    assert_eq!(two.stamp().await.unwrap(), before);
+    for id in 0..50 {
+        let odd = chat(2 * id + 1, &format!("one {id}"), "a");
+        one.save(Change::Begin(Box::new(odd)));
+        let even = chat(2 * id + 2, &format!("two {id}"), "a");
+        two.save(Change::Begin(Box::new(even)));
     }
-    writer.join().unwrap();
-    assert_ne!(two.stamp().unwrap(), before);
-    assert_eq!(two.list(1, 0).unwrap().total, 100);
-    assert_eq!(two.search("one", ALL).unwrap().hits.len(), 50);
+    let patience = Duration::from_secs(60);
+    one.close(patience).await;
+    assert_ne!(two.stamp().await.unwrap(), before);
+    two.close(patience).await;
+    let mut after = history(&folder, 3);
+    assert_eq!(after.list(1, 0).unwrap().total, 100);
+    assert_eq!(after.search("one", ALL).unwrap().hits.len(), 50);
 }
 
 #[test]
