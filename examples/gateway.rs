@@ -78,7 +78,10 @@ async fn main() -> Result<(), llmdeck::Error> {
     let driver = LlmModelDriver::new(settings, Vec::new(), instances)?;
     let settings = gateway::Settings {
         listen: "127.0.0.1:0".to_owned(),
-        keys: vec![key("tests", "test-key", &[]), key("narrow", "narrow-key", &["gpt"])],
+        keys: vec![
+            key("tests", "test-key", &[]),
+            key("narrow", "narrow-key", &["gpt"]),
+        ],
         ..gateway::Settings::default()
     };
     let gateway = Gateway::start(settings, Deck::from(driver), Mounts::default())?;

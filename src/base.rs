@@ -34,11 +34,11 @@ pub use chunk::{
 };
 pub use clean::{clean, clean_line, shorten};
 pub use command::{Changed, Command, LimitKind};
-pub(crate) use conversation::{attempts_from_json, attempts_to_json};
 pub use conversation::{
     Change, Conversation, ConversationId, Facts, Found, Hit, KeptError, KeptMessage, MessageId,
     MessageState, Page, Piece, Summary, title_of,
 };
+pub(crate) use conversation::{attempts_from_json, attempts_to_json};
 pub use document::InstanceDocument;
 pub use error::{Attempt, Error, ErrorKind, Health, Outcome};
 pub use figures::{AttemptFigures, Distribution, Figures, Measure, OTHER_MODEL, RequestFigures};

@@ -24,9 +24,9 @@ mod profile;
 mod question;
 #[cfg(feature = "gateway")]
 mod reach;
-mod report;
 #[cfg(feature = "gateway")]
 mod reload;
+mod report;
 mod run;
 #[cfg(feature = "gateway")]
 mod serve;

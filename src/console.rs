@@ -37,8 +37,8 @@ use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use tokio::time::Instant;
 
-pub use keymap::{KeyProblem, KeySettings, Keys, check_keys, key_actions, key_contexts};
 pub use archive::{Archive, Kept};
+pub use keymap::{KeyProblem, KeySettings, Keys, check_keys, key_actions, key_contexts};
 pub use settings::{Notice, Settings};
 pub use words::LangChoice;
 

@@ -148,7 +148,9 @@ impl InstanceSettings {
 pub(crate) fn no_price(instance: &InstanceName, model: &str) -> Error {
     Error::new(
         ErrorKind::Config,
-        format!("{instance}: spending cannot be limited, since the price of '{model}' is not known"),
+        format!(
+            "{instance}: spending cannot be limited, since the price of '{model}' is not known"
+        ),
     )
     .with_hint(format!(
         "add [prices.\"{model}\"] with input and output, or limit tokens_per_day"

@@ -172,7 +172,10 @@ impl Price {
     /// are the dearest: for reserving, not for telling what something cost.
     pub fn per_token(&self) -> Option<(f64, f64)> {
         let rates = self.tiers.last().map_or(self.base, |tier| tier.rates);
-        let dearest = self.above.last().map_or(rates, |above| above.rates.or(rates));
+        let dearest = self
+            .above
+            .last()
+            .map_or(rates, |above| above.rates.or(rates));
         Some((dearest.input?, dearest.output?))
     }
 

@@ -52,7 +52,7 @@ pub(super) async fn open(
     let mut afterwards = warnings;
     let lines = log.lines();
     let kept = kept(&started, wishes.is_private, env, &mut afterwards);
-    let ended_so = run(started, demo, wishes, lines, env, &kept).await;
+    let ended_so = Box::pin(run(started, demo, wishes, lines, env, &kept)).await;
     afterwards.extend(leave(kept).await);
     log.close(afterwards, err, style)?;
     ended(ended_so?)
@@ -194,9 +194,9 @@ fn kept(started: &Started, is_private: bool, env: &Env, told: &mut Vec<String>) 
 
 #[cfg(feature = "store")]
 fn where_kept(kept: &Keeping) -> Kept {
-    kept.store
-        .clone()
-        .map_or_else(Kept::default, |store| Kept::by(super::archive::Shelf(store)))
+    kept.store.clone().map_or_else(Kept::default, |store| {
+        Kept::by(super::archive::Shelf(store))
+    })
 }
 
 #[cfg(not(feature = "store"))]

@@ -85,13 +85,6 @@ pub(crate) enum Action {
     PreviousScope,
     WiderWindow,
     NarrowerWindow,
-    // pages
-    Details,
-    Filter,
-    DetailUp,
-    DetailDown,
-    LogMore,
-    LogLess,
     // conversations
     Library,
     Fork,
@@ -100,6 +93,13 @@ pub(crate) enum Action {
     Pin,
     Delete,
     Undelete,
+    // pages
+    Details,
+    Filter,
+    DetailUp,
+    DetailDown,
+    LogMore,
+    LogLess,
     // dialogs
     Confirm,
     Cancel,

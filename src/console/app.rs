@@ -104,6 +104,14 @@ pub(crate) struct App {
     pub(crate) line: Line,
     /// The time of the last event.
     pub(crate) now: Instant,
+    /// The same by the wall clock.
+    pub(crate) wall: Timestamp,
+    /// What of the conversation is kept.
+    ledger: Ledger,
+    /// Conversations that were deleted here, the last one last.
+    deleted: Vec<ConversationId>,
+    /// When the store was last looked at for other programs' changes.
+    looked: Instant,
     /// What is to be told outside the screen.
     notices: Vec<Effect>,
     notice: Notice,
@@ -115,14 +123,6 @@ pub(crate) struct App {
     /// Up to when requests are shown, and when the next ones are.
     requests_until: Instant,
     requests_due: Option<Instant>,
-    /// The same by the wall clock.
-    pub(crate) wall: Timestamp,
-    /// What of the conversation is kept.
-    ledger: Ledger,
-    /// Conversations that were deleted here, the last one last.
-    deleted: Vec<ConversationId>,
-    /// When the store was last looked at for other programs' changes.
-    looked: Instant,
     /// Where things were drawn last.
     places: Places,
     mouse: bool,
@@ -190,8 +190,8 @@ impl App {
     ) -> Self {
         let mut pool = Pool::default();
         pool.show(Arc::clone(&board), now);
-        let clock = Clock::new(context.clock.clone(), now);
         let seed = context.kept.as_ref().map_or(0, |archive| archive.seed());
+        let clock = Clock::new(context.clock.clone(), now);
         Self {
             wall: Timestamp::UNIX_EPOCH,
             ledger: Ledger::new(seed),
@@ -377,9 +377,12 @@ impl App {
             let whole_seconds = self.now.duration_since(since).as_secs();
             since + Duration::from_secs(whole_seconds + 1)
         });
-        let requests = self.requests_due;
         let store = self.looks_at_store_at();
-        [toast, running, lost, store, requests].into_iter().flatten().min()
+        let requests = self.requests_due;
+        [toast, running, lost, store, requests]
+            .into_iter()
+            .flatten()
+            .min()
     }
 
     /// Tells which figures the screen shows.

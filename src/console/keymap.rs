@@ -108,7 +108,7 @@ impl Context {
     const fn takes_text(self) -> bool {
         matches!(
             self,
-            Self::Prompt | Self::Palette | Self::Filter | Self::Line | Self::Library
+            Self::Prompt | Self::Library | Self::Palette | Self::Filter | Self::Line
         )
     }
 
@@ -422,7 +422,12 @@ const TABLE: &[(Context, &str, Action, Footer)] = &[
     (Context::Palette, "ctrl-c", Action::Interrupt, No),
     (Context::Library, "enter", Action::Choose, Yes),
     (Context::Library, "down ctrl-n tab", Action::ScrollDown, Yes),
-    (Context::Library, "up ctrl-p shift-tab", Action::ScrollUp, No),
+    (
+        Context::Library,
+        "up ctrl-p shift-tab",
+        Action::ScrollUp,
+        No,
+    ),
     (Context::Library, "pagedown", Action::PageDown, No),
     (Context::Library, "pageup", Action::PageUp, No),
     (Context::Library, "alt-r", Action::Rename, Yes),

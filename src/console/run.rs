@@ -134,8 +134,8 @@ where
         clear: false,
         away: false,
         leave: None,
-        log: face.log.map(|source| Feed::new(source, now)),
         troubles: None,
+        log: face.log.map(|source| Feed::new(source, now)),
     };
     console.watch_keeping();
     console.draw(terminal)?;
@@ -226,10 +226,10 @@ struct Console {
     /// Whether an editor has the terminal.
     away: bool,
     leave: Option<ExitReason>,
-    /// Where log lines come from.
-    log: Option<Feed>,
     /// The next trouble with keeping conversations.
     troubles: Option<BoxFuture<'static, Option<String>>>,
+    /// Where log lines come from.
+    log: Option<Feed>,
 }
 
 impl Console {

@@ -1,7 +1,5 @@
 //! What the console knows: no colour, no I/O, no clock. Times come in with the events.
 
-pub(crate) mod ledger;
-pub(crate) mod library;
 pub(crate) mod answerers;
 pub(crate) mod chat;
 pub(crate) mod clock;
@@ -12,6 +10,8 @@ pub(crate) mod export;
 pub(crate) mod focus;
 pub(crate) mod incoming;
 pub(crate) mod input;
+pub(crate) mod ledger;
+pub(crate) mod library;
 pub(crate) mod line;
 pub(crate) mod log;
 pub(crate) mod metrics;

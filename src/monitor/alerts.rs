@@ -27,8 +27,8 @@ pub use check::Nonsense;
 use condition::{Finding, Look};
 use phase::{Phase, Times};
 pub use settings::{
-    Amount, Capacity, Condition, FailuresInRow, InstanceHeld, InstanceOut, Limit, Objective, Over, Percentile,
-    Rule, Settings, Slow,
+    Amount, Capacity, Condition, FailuresInRow, InstanceHeld, InstanceOut, Limit, Objective, Over,
+    Percentile, Rule, Settings, Slow,
 };
 use standing::Standings;
 

@@ -350,12 +350,7 @@ impl Lease {
     }
 
     /// Ends it properly.
-    pub(crate) fn succeed(
-        mut self,
-        tokens: Option<u64>,
-        output: Option<u64>,
-        spend: Option<f64>,
-    ) {
+    pub(crate) fn succeed(mut self, tokens: Option<u64>, output: Option<u64>, spend: Option<f64>) {
         self.end(End::Success {
             tokens,
             output,

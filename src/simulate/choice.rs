@@ -66,9 +66,9 @@ impl Choices {
             target: Target::Any,
             model: None,
             cost: Cost {
-            tokens: 100,
-            ..Cost::default()
-        },
+                tokens: 100,
+                ..Cost::default()
+            },
             priority: Priority::Interactive,
             caller: None,
             conversation: None,

@@ -80,6 +80,10 @@ impl Tap {
     ///
     /// # Errors
     /// As [`Decode::feed`]; the frames before it are in `out`.
+    #[expect(
+        clippy::needless_pass_by_value,
+        reason = "a piece belongs to whoever takes it apart"
+    )]
     pub fn feed(&mut self, bytes: Bytes, out: &mut Vec<Chunk>) -> Result<(), Error> {
         if self.decoder.is_done() {
             return Ok(());

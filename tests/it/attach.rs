@@ -2,9 +2,10 @@
 
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use serde_json::Value;
+use tokio::time::Instant;
 
 use super::console_pty::Console;
 
@@ -56,7 +57,7 @@ impl Home {
             .stderr(Stdio::null())
             .spawn();
         self.serve = Some(child.unwrap());
-        self.until("it serves", || self.status(&[]).0 == 0);
+        Home::until("it serves", || self.status(&[]).0 == 0);
     }
 
     /// Kills the gateway, so that it says goodbye to nobody.
@@ -84,7 +85,7 @@ impl Home {
         (code, text(output.stdout), text(output.stderr))
     }
 
-    fn until(&self, what: &str, is_so: impl Fn() -> bool) {
+    fn until(what: &str, is_so: impl Fn() -> bool) {
         let begun = Instant::now();
         while !is_so() {
             assert!(begun.elapsed() < PATIENCE, "{what}");
@@ -118,7 +119,7 @@ fn what_one_console_changes_the_other_shows_and_both_outlive_the_gateway() {
 
     eve.press("\x1b1What are permits?\r");
     eve.until_shown("first token");
-    home.until("the gateway's pool has answered", || {
+    Home::until("the gateway's pool has answered", || {
         let told: Value = serde_json::from_str(&home.status(&["--json"]).1).unwrap();
         told["board"]["totals"]["successful_requests"] == 1
     });

@@ -26,7 +26,7 @@ pub(crate) struct Console {
     written: Arc<Mutex<Vec<u8>>>,
     /// The line discipline before the program took the terminal.
     before: String,
-    _home: Option<tempfile::TempDir>,
+    home: Option<tempfile::TempDir>,
 }
 
 fn line_discipline(pair: &PtyPair) -> String {
@@ -42,7 +42,7 @@ impl Console {
     pub(crate) fn run(program: &str, arguments: &[&str]) -> Self {
         let home = tempfile::tempdir().unwrap();
         let mut console = Self::run_in(program, home.path(), arguments, &[]);
-        console._home = Some(home);
+        console.home = Some(home);
         console
     }
 
@@ -90,7 +90,7 @@ impl Console {
             keyboard,
             written,
             before,
-            _home: None,
+            home: None,
         }
     }
 

@@ -12,13 +12,13 @@ mod config;
 mod console_pty;
 #[cfg(unix)]
 mod console_pty_ends;
-mod driver;
-mod faults;
 #[cfg(feature = "store")]
 mod crash;
+mod driver;
+mod faults;
+mod gateway;
 #[cfg(feature = "store")]
 mod history;
-mod gateway;
 mod layers;
 mod support;
 mod telemetry;

@@ -144,7 +144,9 @@ impl Chat {
         now: Instant,
     ) -> (TurnId, Vec<ReplyId>) {
         let id = TurnId(self.number());
-        let ids: Vec<ReplyId> = (0..answers.max(1)).map(|_| ReplyId(self.number())).collect();
+        let ids: Vec<ReplyId> = (0..answers.max(1))
+            .map(|_| ReplyId(self.number()))
+            .collect();
         self.all.push(Turn {
             id,
             after,

@@ -5,7 +5,10 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::incoming::Incoming;
-use crate::base::{Answer, Attempt, Chunk, Error, ErrorKind, InstanceName, KeptMessage, LlmResponse, MessageState, Outcome, ToolArguments, ToolCallDelta, clean, clean_line};
+use crate::base::{
+    Answer, Attempt, Chunk, Error, ErrorKind, InstanceName, KeptMessage, LlmResponse, MessageState,
+    Outcome, ToolArguments, ToolCallDelta, clean, clean_line,
+};
 
 /// The most text kept of one answer, in bytes; a longer one is stopped and says so.
 pub(crate) const LONGEST_ANSWER: usize = 4 << 20;

@@ -20,11 +20,17 @@ pub(super) const PHRASES: &[(&str, &str)] = &[
     ("delete it", "删除它"),
     ("bring the last deleted one back", "恢复最近删除的对话"),
     ("any words of what was said", "输入说过的任意几个字"),
-    ("a title; nothing takes the first question", "标题；留空则取第一个问题"),
+    (
+        "a title; nothing takes the first question",
+        "标题；留空则取第一个问题",
+    ),
     ("tags, with blanks between", "标签，用空格分开"),
     ("title:", "标题："),
     ("tags:", "标签："),
-    ("nothing is kept yet; what you ask is", "还没有保存的对话；你提的问题会保存下来"),
+    (
+        "nothing is kept yet; what you ask is",
+        "还没有保存的对话；你提的问题会保存下来",
+    ),
     ("nothing found", "没有找到"),
     ("{} and more", "{} 个以上"),
     (
@@ -38,13 +44,25 @@ pub(super) const PHRASES: &[(&str, &str)] = &[
     ("{} min", "{} 分钟"),
     ("{} h", "{} 小时"),
     ("{} d", "{} 天"),
-    ("conversations are not kept in this run", "本次运行不保存对话"),
+    (
+        "conversations are not kept in this run",
+        "本次运行不保存对话",
+    ),
     ("deleted; Alt-U brings it back", "已删除；Alt-U 恢复"),
     ("nothing was deleted here", "这里没有删除过对话"),
     ("this conversation is gone", "这个对话已经不在了"),
-    ("there is no answer to begin a fork at", "没有可以分叉的回答"),
-    ("this is the fork; the list has the other one", "这是分叉；原来的对话在列表中"),
-    ("the other conversation is in the list (Ctrl-O)", "原来的对话在列表中（Ctrl-O）"),
+    (
+        "there is no answer to begin a fork at",
+        "没有可以分叉的回答",
+    ),
+    (
+        "this is the fork; the list has the other one",
+        "这是分叉；原来的对话在列表中",
+    ),
+    (
+        "the other conversation is in the list (Ctrl-O)",
+        "原来的对话在列表中（Ctrl-O）",
+    ),
     // places
     ("Everywhere", "任何地方"),
     ("In the prompt", "输入框中"),

@@ -55,7 +55,7 @@ fn tool_call(index: usize) -> impl Strategy<Value = Vec<Chunk>> {
     ("[a-z_]{1,10}", text()).prop_map(move |(name, value)| {
         let arguments = json!({ "value": value }).to_string();
         let half = arguments.len() / 2;
-        let half = (half..)
+        let half = (half..arguments.len())
             .find(|at| arguments.is_char_boundary(*at))
             .unwrap_or(0);
         let piece = |id: Option<String>, name: Option<String>, arguments: &str| {
