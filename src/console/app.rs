@@ -246,6 +246,10 @@ impl App {
                 | Event::Deck(_)
                 | Event::Board(_)
                 | Event::Series(..)
+                | Event::Detail(_)
+                | Event::Failures(_)
+                | Event::Requests(_)
+                | Event::Log(_)
                 | Event::Colours
                 | Event::Time
         );

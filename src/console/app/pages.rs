@@ -221,8 +221,8 @@ impl App {
             KeyCode::Char(c) if is_plain => filter.push(c.encode_utf8(&mut [0; 4])),
             KeyCode::Char('u') => filter.clear(),
             KeyCode::Char('w') => filter.pop_word(),
-            // With nothing left to take away, one is done.
-            KeyCode::Backspace if !filter.pop() => self.filtering = false,
+            KeyCode::Backspace if filter.is_empty() => self.filtering = false,
+            KeyCode::Backspace => filter.pop(),
             _ => {}
         }
     }

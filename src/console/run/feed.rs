@@ -37,7 +37,7 @@ impl Feed {
         {
             feed.due = Some(Instant::now().max(feed.last + EVERY));
         } else {
-            std::future::pending().await;
+            std::future::pending::<()>().await;
         }
     }
 

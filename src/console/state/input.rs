@@ -27,9 +27,9 @@ impl Input {
         self.text.extend(printable.take(room));
     }
 
-    /// Takes the last character away; `false` when there was none.
-    pub(crate) fn pop(&mut self) -> bool {
-        self.text.pop().is_some()
+    /// Takes the last character away.
+    pub(crate) fn pop(&mut self) {
+        self.text.pop();
     }
 
     /// Takes the last word away.

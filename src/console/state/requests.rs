@@ -169,7 +169,7 @@ fn searched(sample: &Sample) -> String {
             add(Some(kind.words()));
         }
     }
-    add(sample.provider_type.map(ProviderType::as_str));
+    add(sample.provider_type.map(crate::base::ProviderType::as_str));
     if let Some((kind, message)) = &sample.error {
         add(Some(kind.as_str()));
         add(Some(kind.words()));

@@ -463,7 +463,6 @@ pub(super) const PHRASES: &[(&str, &str)] = &[
     ("nothing went wrong", "没有出错"),
     ("no error is like this", "没有这样的错误"),
     ("no instance", "无实例"),
-    ("now", "刚才"),
     (
         "{} times, first {} ago, last {} ago",
         "{} 次，最早在 {} 前，最近在 {} 前",
@@ -575,8 +574,6 @@ pub(super) const PHRASES: &[(&str, &str)] = &[
     ("when", "时间"),
     ("where", "位置"),
     ("Sure?", "确定吗？"),
-    ("{} min", "{} 分钟"),
-    ("{} h", "{} 小时"),
     ("mean", "均值"),
     ("success", "成功"),
     ("tok/s", "词元/秒"),
