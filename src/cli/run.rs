@@ -332,7 +332,8 @@ impl Job<'_> {
         let level = if is_asked_for {
             &config.log.level
         } else {
-            "warn"
+            // What an alert says, the command's own end says too.
+            "warn,llmdeck::alerts=off"
         };
         logging::to_stderr(level, config.log.prompts, self.style.is_coloured())?;
         Ok(config)

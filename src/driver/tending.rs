@@ -117,7 +117,7 @@ impl Shared {
             if !change.notify {
                 continue;
             }
-            tracing::warn!(rule = alert.rule, state = ?alert.state, message = alert.message, "alert");
+            tracing::warn!(target: "llmdeck::alerts", rule = alert.rule, state = ?alert.state, message = alert.message, "alert");
             self.tell(|| DeckEvent::Alerted { alert });
         }
     }

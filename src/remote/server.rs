@@ -5,7 +5,7 @@ mod line;
 #[cfg(unix)]
 mod socket;
 #[cfg(test)]
-mod traffic;
+mod tests;
 mod views;
 
 use std::sync::Arc;

@@ -7,7 +7,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::input::Input;
-use crate::base::{ErrorKind, Outcome, ProviderType, RequestId, Sample, Target};
+use crate::base::{ErrorKind, Outcome, RequestId, Sample, Target};
 
 /// The most requests that are held.
 pub(crate) const MOST: usize = 1_000;
