@@ -38,6 +38,7 @@ pub use conversation::{
     Change, Conversation, ConversationId, Facts, Found, Hit, KeptError, KeptMessage, MessageId,
     MessageState, Page, Piece, Summary, title_of,
 };
+#[cfg(feature = "store")]
 pub(crate) use conversation::{attempts_from_json, attempts_to_json};
 pub use document::InstanceDocument;
 pub use error::{Attempt, Error, ErrorKind, Health, Outcome};

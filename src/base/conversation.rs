@@ -17,6 +17,7 @@ use super::{Message, Target};
 
 pub use change::{Change, Piece};
 pub use facts::{Facts, KeptError};
+#[cfg(feature = "store")]
 pub(crate) use facts::{attempts_from_json, attempts_to_json};
 pub use id::{ConversationId, MessageId};
 pub use view::{Found, Hit, Page, Summary};

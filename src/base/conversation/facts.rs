@@ -263,6 +263,7 @@ mod attempts {
 ///
 /// # Errors
 /// When the JSON is not a list of attempts.
+#[cfg(feature = "store")]
 pub(crate) fn attempts_from_json(json: &str) -> Result<Vec<Attempt>, serde_json::Error> {
     attempts::deserialize(&mut serde_json::Deserializer::from_str(json))
 }
@@ -271,6 +272,7 @@ pub(crate) fn attempts_from_json(json: &str) -> Result<Vec<Attempt>, serde_json:
 ///
 /// # Errors
 /// Does not happen: names and numbers are always JSON.
+#[cfg(feature = "store")]
 pub(crate) fn attempts_to_json(list: &[Attempt]) -> Result<String, serde_json::Error> {
     let mut out = Vec::new();
     attempts::serialize(list, &mut serde_json::Serializer::new(&mut out))?;
