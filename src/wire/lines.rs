@@ -1,5 +1,7 @@
 //! Bytes, cut anywhere, become lines. What a line means is not known here.
 
+use std::ops::ControlFlow;
+
 use memchr::memchr2;
 
 use crate::base::Error;
@@ -31,14 +33,15 @@ impl Lines {
         }
     }
 
-    /// Takes the next piece of the body and hands over every line that it completes.
+    /// Takes the next piece of the body and hands over every line that it completes, until `take` breaks off:
+    /// what follows the end of an answer is not looked at, so that where the network cut it changes nothing.
     ///
     /// # Errors
     /// `protocol/too_long` when a line exceeds the cap, and whatever `take` returns; both are final.
     pub(super) fn feed(
         &mut self,
         mut bytes: &[u8],
-        mut take: impl FnMut(&[u8]) -> Result<(), Error>,
+        mut take: impl FnMut(&[u8]) -> Result<ControlFlow<()>, Error>,
     ) -> Result<(), Error> {
         while let Some(first) = bytes.first() {
             if std::mem::take(&mut self.skip_line_feed) && *first == b'\n' {
@@ -52,15 +55,17 @@ impl Lines {
             };
             let (head, rest) = bytes.split_at(end);
             self.check(head.len())?;
-            if self.partial.is_empty() {
-                let line = without_mark(head, &mut self.at_start);
-                take(line)?;
+            let taken = if self.partial.is_empty() {
+                take(without_mark(head, &mut self.at_start))
             } else {
                 self.partial.extend_from_slice(head);
                 let taken = take(without_mark(&self.partial, &mut self.at_start));
                 self.partial.clear();
                 self.partial.shrink_to(USUAL_LINE);
-                taken?;
+                taken
+            };
+            if taken?.is_break() {
+                return Ok(());
             }
             self.skip_line_feed = rest.first() == Some(&b'\r');
             bytes = rest.get(1..).unwrap_or_default();
@@ -88,6 +93,15 @@ impl Lines {
     }
 }
 
+/// Says whether the next line is wanted.
+pub(super) fn go_on(wanted: bool) -> ControlFlow<()> {
+    if wanted {
+        ControlFlow::Continue(())
+    } else {
+        ControlFlow::Break(())
+    }
+}
+
 fn without_mark<'a>(line: &'a [u8], at_start: &mut bool) -> &'a [u8] {
     if std::mem::take(at_start) {
         line.strip_prefix(BYTE_ORDER_MARK).unwrap_or(line)
@@ -103,14 +117,21 @@ mod tests {
     fn lines_of(pieces: &[&[u8]], most: usize) -> (Vec<String>, Option<Error>) {
         let mut lines = Lines::new(most);
         let mut seen = Vec::new();
-        let mut take = |line: &[u8]| {
-            seen.push(String::from_utf8_lossy(line).into_owned());
-            Ok(())
-        };
+        let mut see = |line: &[u8]| seen.push(String::from_utf8_lossy(line).into_owned());
         let fed = pieces
             .iter()
-            .try_for_each(|piece| lines.feed(piece, &mut take))
-            .and_then(|()| lines.finish(&mut take));
+            .try_for_each(|piece| {
+                lines.feed(piece, |line| {
+                    see(line);
+                    Ok(go_on(true))
+                })
+            })
+            .and_then(|()| {
+                lines.finish(|line| {
+                    see(line);
+                    Ok(())
+                })
+            });
         (seen, fed.err())
     }
 
@@ -131,6 +152,18 @@ mod tests {
     fn the_mark_goes_only_at_the_start_even_when_cut() {
         let (seen, _) = lines_of(&[b"\xef", b"\xbb", b"\xbfa\n\xef\xbb\xbfb"], 9);
         assert_eq!(seen, ["a", "\u{feff}b"]);
+    }
+
+    #[test]
+    fn what_follows_the_end_of_an_answer_is_not_measured() {
+        let mut lines = Lines::new(4);
+        let mut seen = Vec::new();
+        let fed = lines.feed(b"end\nand far too long\n", |line| {
+            seen.push(line.to_vec());
+            Ok(go_on(false))
+        });
+        assert_eq!(fed, Ok(()));
+        assert_eq!(seen, [b"end"]);
     }
 
     #[test]

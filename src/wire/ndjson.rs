@@ -2,7 +2,7 @@
 
 use super::Decode;
 use super::ending::Ending;
-use super::lines::Lines;
+use super::lines::{Lines, go_on};
 use crate::base::{Chunk, Error};
 
 /// What reads the documents of one protocol.
@@ -57,12 +57,9 @@ impl<D: Documents> Decode for NdjsonDecoder<D> {
             over,
         } = self;
         let fed = lines.feed(bytes, |bytes| {
-            if *over {
-                return Ok(());
-            }
             line(reader, bytes, false, out)?;
             *over = reader.ending().is_settled();
-            Ok(())
+            Ok(go_on(!*over))
         });
         fed.inspect_err(|_| {
             self.over = true;

@@ -1,7 +1,7 @@
 //! Event streams: lines become events, and a shape (OpenAI's, Anthropic's ...) reads them.
 
 use super::ending::Ending;
-use super::lines::Lines;
+use super::lines::{Lines, go_on};
 use super::{Decode, too_long};
 use crate::base::{Chunk, Error};
 
@@ -56,12 +56,9 @@ impl<S: Shape> Decode for SseDecoder<S> {
             over,
         } = self;
         let fed = lines.feed(bytes, |line| {
-            if *over {
-                return Ok(());
-            }
             fields.line(line, false, shape, out)?;
             *over = shape.ending().is_settled();
-            Ok(())
+            Ok(go_on(!*over))
         });
         fed.inspect_err(|_| {
             self.over = true;
