@@ -19,6 +19,7 @@ mod faults;
 mod gateway;
 #[cfg(feature = "store")]
 mod history;
+mod invariants;
 mod layers;
 mod support;
 mod telemetry;
