@@ -74,8 +74,10 @@ pub(super) struct Wishes {
 pub(super) enum Serve {
     No,
     /// The config says where to listen; when that place is taken the console opens all the same.
+    #[cfg(feature = "gateway")]
     Configured,
     /// Somebody asked for it.
+    #[cfg(feature = "gateway")]
     Asked,
 }
 

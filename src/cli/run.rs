@@ -223,9 +223,13 @@ impl Job<'_> {
                 piped.as_mut().map(|stdin| stdin as &mut dyn Read),
             )?
         };
-        let mut request = ask::request(args, question)?;
+        let request = ask::request(args, question)?;
         #[cfg(feature = "store")]
-        let talk = keep::Talk::join(conversation, &mut request);
+        let (talk, request) = {
+            let mut request = request;
+            let talk = keep::Talk::join(conversation, &mut request);
+            (talk, request)
+        };
         in_runtime(async {
             let started = tokio::select! {
                 started = start::start(config, self.env) => started?,

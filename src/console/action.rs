@@ -120,6 +120,25 @@ impl Action {
         name
     }
 
+    /// Tells whether it only moves in what is shown.
+    pub(crate) const fn is_movement(self) -> bool {
+        matches!(
+            self,
+            Self::Up
+                | Self::Down
+                | Self::ScrollUp
+                | Self::ScrollDown
+                | Self::HalfPageUp
+                | Self::HalfPageDown
+                | Self::PageUp
+                | Self::PageDown
+                | Self::Top
+                | Self::Bottom
+                | Self::DetailUp
+                | Self::DetailDown
+        )
+    }
+
     /// Says in a few words what it does, for the footer.
     pub(crate) const fn hint(self) -> &'static str {
         match self {
@@ -130,7 +149,7 @@ impl Action {
             Self::Redraw => "redraw",
             Self::Help => "help",
             Self::Palette => "commands",
-            Self::FocusNext => "next pane",
+            Self::FocusNext => "panes",
             Self::FocusPrevious => "previous pane",
             Self::FocusChat => "chat",
             Self::FocusPool => "pool",
@@ -265,7 +284,7 @@ impl Action {
             Self::Who => "choose who answers",
             Self::Compare => "ask several instances at once",
             Self::Persona => "choose a persona",
-            Self::Copy => "copy the answer",
+            Self::Copy => "copy the answer, or the selected line",
             Self::CopyCode => "copy one block of code",
             Self::SelectLines => "choose lines to copy",
             Self::Search => "look for words in the conversation",

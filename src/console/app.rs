@@ -159,8 +159,8 @@ pub(crate) struct Drawn {
     pub(crate) scroll: Scroll,
     /// Where the lines that are chosen are now.
     pub(crate) select: Option<Select>,
-    /// The line of the place that was brought into the window.
-    pub(crate) found: Option<Anchor>,
+    /// The line of the place that was brought into the window, and the how manieth one there it is.
+    pub(crate) found: Option<(Anchor, usize)>,
     /// How far down the help can be scrolled, as it was drawn.
     pub(crate) help_top: usize,
     /// How far down the details can be scrolled, as they were drawn.

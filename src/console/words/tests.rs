@@ -22,13 +22,23 @@ fn sources(folder: &Path, found: &mut Vec<PathBuf>) {
 fn phrases_in(code: &str) -> Vec<String> {
     let call =
         regex::Regex::new(r#"(?:\bt\(|\bphrase!\(|\bknown\()\s*"((?:[^"\\]|\\.)*)""#).unwrap();
-    call.captures_iter(code)
+    let counted = regex::Regex::new(
+        r#"\bcounted!\(\s*[^"]*"((?:[^"\\]|\\.)*)",\s*"((?:[^"\\]|\\.)*)""#,
+    )
+    .unwrap();
+    let counts = counted
+        .captures_iter(code)
+        .flat_map(|found| [found[1].to_owned(), found[2].to_owned()]);
+    let mut phrases: Vec<String> = counts.collect();
+    let calls = call
+        .captures_iter(code)
         .map(|found| {
             let joined = regex::Regex::new(r"\\\n\s*").unwrap();
             let text = joined.replace_all(&found[1], "").into_owned();
             text.replace("\\\"", "\"").replace("\\n", "\n")
-        })
-        .collect()
+        });
+    phrases.extend(calls);
+    phrases
 }
 
 /// What is said without standing in a call: the words of enums.
