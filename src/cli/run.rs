@@ -276,7 +276,7 @@ impl Job<'_> {
     #[cfg(all(feature = "console", feature = "gateway"))]
     fn attach(&mut self, args: &super::args::AttachArgs) -> Result<(), Failure> {
         let config = crate::config::load(self.env, &self.cli.flags())?;
-        let attached = super::attach::attach(config, args, self.env, self.err, self.style);
+        let attached = super::attach::attach(config, args, self.is_private(), self.env, self.err, self.style);
         in_runtime(attached)
     }
 

@@ -192,7 +192,12 @@ pub(crate) type Times = (Option<Percentiles>, Option<Percentiles>);
 fn percentiles(mut times: Vec<Duration>) -> Option<Percentiles> {
     times.sort_unstable();
     let last = times.len().checked_sub(1)?;
-    let at = |share: usize| times[(times.len() * share).div_ceil(100).saturating_sub(1).min(last)];
+    let at = |share: usize| {
+        times[(times.len() * share)
+            .div_ceil(100)
+            .saturating_sub(1)
+            .min(last)]
+    };
     Some(Percentiles {
         count: times.len() as u64,
         p50: at(50),
@@ -363,7 +368,11 @@ mod tests {
             requests.ended(&sample(second, Outcome::Success, second * 10), at(second));
         }
         requests.ended(&sample(200, Outcome::Cancelled, 99_999), at(50));
-        assert_eq!(requests.times(&Scope::All, at(0), at(60)), None, "not asked for");
+        assert_eq!(
+            requests.times(&Scope::All, at(0), at(60)),
+            None,
+            "not asked for"
+        );
         requests.fill([]);
         let (times, first) = requests.times(&Scope::All, at(40), at(60)).unwrap();
         let times = times.unwrap();
@@ -374,7 +383,11 @@ mod tests {
         for id in 1_000..2_000 {
             requests.ended(&sample(id, Outcome::Success, 1), at(200));
         }
-        assert_eq!(requests.times(&Scope::All, at(40), at(60)), None, "forgotten");
+        assert_eq!(
+            requests.times(&Scope::All, at(40), at(60)),
+            None,
+            "forgotten"
+        );
         assert!(requests.times(&Scope::All, at(200), at(210)).is_some());
     }
 

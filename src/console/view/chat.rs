@@ -433,7 +433,12 @@ fn asked_of(app: &App) -> Option<String> {
 
 /// How the answer that is coming in is doing.
 fn progress(reply: &Reply, app: &App, look: &Look<'_>) -> Vec<Span<'static>> {
-    let seconds = reply.elapsed(app.now).as_secs();
+    let dot = look.symbols.dot;
+    let elapsed = if app.animations {
+        format!(" {dot} {} s {dot} ", reply.elapsed(app.now).as_secs())
+    } else {
+        format!(" {dot} ")
+    };
     let who = reply
         .response()
         .instance
@@ -451,10 +456,9 @@ fn progress(reply: &Reply, app: &App, look: &Look<'_>) -> Vec<Span<'static>> {
         .keymap
         .key_for(Context::Prompt, Action::Back)
         .unwrap_or_default();
-    let dot = look.symbols.dot;
     vec![
         look.span(doing, Role::Assistant),
-        look.span(format!(" {dot} {seconds} s {dot} "), Role::Dim),
+        look.span(elapsed, Role::Dim),
         look.span(stop, Role::Key),
         look.span(format!(" {}", t("stops")), Role::Dim),
     ]

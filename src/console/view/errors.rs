@@ -33,7 +33,11 @@ pub(crate) fn title(app: &App) -> String {
     if dropped > 0 {
         title = format!(
             "{title} · {}",
-            counted!(dropped, "one older is forgotten", "{} older ones are forgotten")
+            counted!(
+                dropped,
+                "one older is forgotten",
+                "{} older ones are forgotten"
+            )
         );
     }
     title
@@ -178,10 +182,7 @@ fn lines(group: &Group, app: &App, width: usize, look: &Look<'_>) -> Vec<Line<'s
             Outcome::Cancelled => t("the caller went away"),
         };
         let tries = counted!(failure.attempts.len(), "one attempt", "{} attempts");
-        let said = format!(
-            "{}: {tries}, {ended}: {}",
-            failure.request, failure.message
-        );
+        let said = format!("{}: {tries}, {ended}: {}", failure.request, failure.message);
         lines.extend(paragraph(&ago_words(age), &said, Role::Dim, width, look));
     }
     lines

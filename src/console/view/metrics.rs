@@ -342,7 +342,7 @@ pub(super) fn percentiles_line(
 ) -> Line<'static> {
     let mut spans = vec![look.span(text::pad(caption, LABEL - 1), Role::Dim)];
     let Some(times) = percentiles else {
-        spans.push(look.span("-", Role::Dim));
+        spans.push(look.span(" -", Role::Dim));
         return Line::from(spans);
     };
     for (name, time) in [("p50", times.p50), ("p95", times.p95), ("p99", times.p99)] {
@@ -409,7 +409,13 @@ pub(super) fn error_lines(
     };
     let mut lines = vec![labelled((t("errors"), label), &words, role, width, look)];
     let Some(last) = app.metrics.series.last_errors.first() else {
-        lines.push(labelled((t("last"), label), t("none"), Role::Dim, width, look));
+        lines.push(labelled(
+            (t("last"), label),
+            t("none"),
+            Role::Dim,
+            width,
+            look,
+        ));
         return lines;
     };
     let who = last

@@ -69,7 +69,12 @@ pub(crate) fn lines(
         (t("headers"), instance.metrics.time_to_headers),
     ] {
         if let Some(times) = times {
-            lines.push(labelled(label, percentiles(&times, width), Role::Text, look));
+            lines.push(labelled(
+                label,
+                percentiles(&times, width),
+                Role::Text,
+                look,
+            ));
         }
     }
     lines.push(blank());

@@ -284,7 +284,10 @@ fn question_lines(question: &str, you: &str, style: &Style<'_>) -> Vec<Line<'sta
     if rows.len() > MOST_QUESTION {
         let more = rows.len() - MOST_QUESTION;
         lines.push(Line::from(look.span(
-            format!("  {}", counted!(more, "... one more line", "... {} more lines")),
+            format!(
+                "  {}",
+                counted!(more, "... one more line", "... {} more lines")
+            ),
             Role::Dim,
         )));
     }
@@ -314,7 +317,10 @@ fn before(reply: &Reply, role: &str, style: &Style<'_>) -> Vec<Line<'static>> {
     };
     let folded = if style.show_reasoning { "-" } else { "+" };
     lines.push(Line::from(look.span(
-        format!("[{folded}] {verb}, {}", counted!(words, "one word", "{} words")),
+        format!(
+            "[{folded}] {verb}, {}",
+            counted!(words, "one word", "{} words")
+        ),
         Role::Reasoning,
     )));
     if style.show_reasoning {
