@@ -14,12 +14,12 @@ use tokio::time::Instant;
 use super::answer::{self, Guard, Work};
 use super::ask::{self, Asked};
 use super::body::{self, Body};
-use super::catalog::Catalog;
+use super::catalog::{Catalog, FRESH};
 use super::keys::Key;
 use super::refuse::Refusal;
 use super::route::{self, Call, Lost};
 use super::{Shared, State, browser, lists};
-use crate::base::{ErrorKind, InstanceState, Priority};
+use crate::base::{ErrorKind, InstanceName, InstanceState, Loaded, Priority};
 use crate::remote::Origin;
 use crate::wire::serve::{About, Front, Speaker};
 
@@ -90,7 +90,7 @@ async fn answer(
             .map(|model| json(&model))
             .ok_or_else(|| no_model(&name)),
         Call::Tags => Ok(json(&lists::tags(&names(), shared.begun_unix, may_see))),
-        Call::Loaded => Ok(json(&lists::loaded())),
+        Call::Loaded => Ok(json(&lists::loaded(loaded(shared).await, may_see))),
         Call::Show => {
             let bytes = read_body(state, front, request).await?.1;
             let asked: Value = serde_json::from_slice(&bytes).unwrap_or_default();
@@ -142,6 +142,7 @@ async fn ask(
         mut request,
         model,
         include_usage,
+        base64,
     } = asked.map_err(|error| Refusal::of(&error))?;
     drop(bytes);
     let pass = match key {
@@ -182,7 +183,7 @@ async fn ask(
         guard: Guard { pass, _slot: slot },
     };
     let answered = match (is_chat, streaming) {
-        (false, _) => answer::embedded(work, &model).await,
+        (false, _) => answer::embedded(work, &model, base64).await,
         (true, true) => answer::streamed(work, shared.stopped.clone()).await,
         (true, false) => answer::whole(work).await,
     };
@@ -320,6 +321,17 @@ fn catalog(shared: &Shared) -> Arc<Catalog> {
     let read = Catalog::of(&shared.deck.board(), now);
     *shared.catalog.lock() = Arc::clone(&read);
     read
+}
+
+/// Returns what is held in memory, asked for at most once a second however many look.
+async fn loaded(shared: &Shared) -> Vec<(InstanceName, Vec<Loaded>)> {
+    let mut held = shared.loaded.lock().await;
+    let now = Instant::now();
+    if !held.0.is_some_and(|at| now.duration_since(at) < FRESH) {
+        let found = shared.deck.loaded().await;
+        *held = (Some(Instant::now()), found);
+    }
+    held.1.clone()
 }
 
 /// Makes an id as clients of a front expect it.

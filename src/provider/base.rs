@@ -22,7 +22,7 @@ use super::hint::better_hint;
 use super::http::{Http, Way, read_authorities};
 use super::{Settings, Timeouts};
 use crate::base::{
-    ChatRequest, ChatStream, Endpoint, Error, ErrorKind, InstanceName, ProviderType,
+    ChatRequest, ChatStream, Endpoint, Error, ErrorKind, InstanceName, Loaded, ProviderType,
 };
 use crate::wire;
 
@@ -110,6 +110,15 @@ impl BaseLlmGeneration {
             .await?;
         wire::decode_models(upstream.provider_type, &answer.body)
             .map_err(|error| upstream.sign(error))
+    }
+
+    /// Lists the models that an Ollama holds in memory.
+    ///
+    /// # Errors
+    /// Whatever goes wrong on the way, and `protocol` when the answer is no such list.
+    pub(super) async fn loaded(&self) -> Result<Vec<Loaded>, Error> {
+        let answer = self.upstream.get(wire::LOADED_PATH).await?;
+        wire::decode_loaded(&answer.body).map_err(|error| self.upstream.sign(error))
     }
 
     /// Fetches a small JSON answer and says nothing of what is in it.
