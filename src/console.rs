@@ -73,6 +73,8 @@ pub struct Context {
     pub by: Option<String>,
     /// Where conversations are kept.
     pub kept: Kept,
+    /// Who waits for the first frame.
+    pub drawn: Option<Arc<tokio::sync::Notify>>,
 }
 
 /// A role that the model plays.
