@@ -198,7 +198,7 @@ fn threads_time(process: u32) -> Duration {
         .flatten()
         .filter_map(|thread| {
             let told = fs::read_to_string(thread.path().join("schedstat")).ok()?;
-            told.split_whitespace().next()?.parse().ok()
+            told.split_whitespace().next()?.parse::<u64>().ok()
         });
     Duration::from_nanos(of_each.sum())
 }

@@ -144,6 +144,9 @@ where
     };
     console.watch_keeping();
     console.draw(terminal)?;
+    if let Some(drawn) = console.app.context.drawn.take() {
+        drawn.notify_one();
+    }
     loop {
         let drawing_waits = console.pace.wants() && (console.away || !host.is_ready());
         let wake = console.wake(drawing_waits);

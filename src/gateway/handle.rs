@@ -231,6 +231,7 @@ async fn ask(
         }
     };
     request.traceparent = traceparent(&headers);
+    request.tracestate = tracestate(&headers).filter(|_| request.traceparent.is_some());
     request.conversation = short(&headers, "x-llmdeck-conversation");
     if short(&headers, "x-llmdeck-priority").as_deref() == Some("batch") {
         request.priority = Priority::Batch;
@@ -426,6 +427,18 @@ fn id(front: Front) -> String {
         Front::Anthropic => "msg_",
     };
     format!("{prefix}{:016x}", rand::random::<u64>())
+}
+
+/// Returns the W3C `tracestate` of a request, of all its lines; one that is too long is left out whole, as W3C has it.
+fn tracestate(headers: &HeaderMap) -> Option<String> {
+    const LONGEST: usize = 512;
+    let lines: Vec<&str> = headers
+        .get_all("tracestate")
+        .iter()
+        .map(|line| line.to_str().ok())
+        .collect::<Option<_>>()?;
+    let state = lines.join(",");
+    (!state.trim().is_empty() && state.len() <= LONGEST).then_some(state)
 }
 
 /// Returns the W3C `traceparent` of a request, if it is one.

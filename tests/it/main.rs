@@ -20,5 +20,7 @@ mod gateway;
 #[cfg(feature = "store")]
 mod history;
 mod layers;
+#[cfg(all(feature = "store", feature = "gateway", unix))]
+mod recall;
 mod support;
 mod telemetry;

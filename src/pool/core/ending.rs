@@ -125,7 +125,8 @@ impl Core {
                 let by_rate = || {
                     let output = output.unwrap_or(0);
                     let input = tokens?.saturating_sub(output);
-                    Some(slot.rate(Some(&state.model)).micros(input, output))
+                    let rate = slot.settings.rate(Some(&state.model));
+                    Some(rate.micros(input, output))
                 };
                 let used = Used {
                     tokens,
