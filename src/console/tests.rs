@@ -3,6 +3,7 @@
 mod alerts;
 mod branches;
 mod chat;
+mod chinese;
 mod compare;
 mod fake;
 mod find;

@@ -41,7 +41,9 @@ use super::app::{App, Drawn, Places};
 use super::state::dialog::Dialog;
 use super::state::focus::{Focus, Pane};
 use super::state::select::Select;
+use super::text;
 use super::theme::{Role, Theme};
+use super::words::t;
 
 /// Everything a drawing needs beside the app: the look, and what is worth keeping from frame to frame.
 pub(crate) struct Screen {
@@ -182,7 +184,7 @@ impl Screen {
     fn too_small(&self, frame: &mut Frame<'_>) {
         let area = frame.area();
         let style = self.theme.style(Role::Warn);
-        let words = ["too small:", "llmdeck", "needs", "36x9"];
+        let words = [t("too small:"), "llmdeck", t("needs"), "36x9"];
         for (row, chunk) in wrap_words(&words, usize::from(area.width))
             .iter()
             .enumerate()
@@ -232,7 +234,7 @@ fn wrap_words(words: &[&str], width: usize) -> Vec<String> {
     let mut rows: Vec<String> = Vec::new();
     for word in words {
         match rows.last_mut() {
-            Some(row) if row.len() + 1 + word.len() <= width => {
+            Some(row) if text::width(row) + 1 + text::width(word) <= width => {
                 row.push(' ');
                 row.push_str(word);
             }

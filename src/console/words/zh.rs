@@ -70,7 +70,10 @@ pub(super) const PHRASES: &[(&str, &str)] = &[
         "this pane has no neighbour here",
         "此窗格在这里没有相邻窗格",
     ),
-    ("Theme (Space paints its background)", "主题（Space 填充背景）"),
+    (
+        "Theme (Space paints its background)",
+        "主题（Space 填充背景）",
+    ),
     (
         "dark or light, as the terminal says",
         "深色或浅色，由终端决定",
@@ -112,6 +115,117 @@ pub(super) const PHRASES: &[(&str, &str)] = &[
         "{} tells what went wrong and what to do, {} shows each request with its attempts",
         "{} 说明哪里出错、怎么办，{} 显示每个请求及其各次尝试",
     ),
+    // files, the clipboard, the editor
+    ("{} cannot be written: {}", "无法写入 {}：{}"),
+    (
+        "what was chosen holds until you leave",
+        "所选的用到退出为止",
+    ),
+    ("nothing to copy", "没有可复制的内容"),
+    (
+        "a terminal of type '{}' has no clipboard",
+        "类型为 {} 的终端没有剪贴板",
+    ),
+    ("save the answer to a file instead", "请把回答存成文件"),
+    (
+        "{}B are too much to copy through the terminal, which takes {}B",
+        "{}B 太多，终端最多能复制 {}B",
+    ),
+    (
+        "copy one block of code, or save the answer to a file",
+        "复制其中一段代码，或把回答存成文件",
+    ),
+    (
+        "by OSC 52 through tmux (needs 'set -g set-clipboard on')",
+        "经 tmux 用 OSC 52（需要 set -g set-clipboard on）",
+    ),
+    ("by OSC 52 through screen", "经 screen 用 OSC 52"),
+    (
+        "by OSC 52 to the terminal at your end of the SSH line",
+        "用 OSC 52 到 SSH 这一端的终端",
+    ),
+    ("by OSC 52 to this terminal", "用 OSC 52 到本终端"),
+    (
+        "$VISUAL or $EDITOR names the editor",
+        "编辑器由 $VISUAL 或 $EDITOR 指定",
+    ),
+    (
+        "no file for the editor can be made: {}",
+        "无法为编辑器创建文件：{}",
+    ),
+    (
+        "the editor '{}' cannot be started: {}",
+        "无法启动编辑器 {}：{}",
+    ),
+    ("the editor '{}' ended with {}", "编辑器 {} 结束：{}"),
+    (
+        "what was written cannot be read: {}",
+        "无法读取所写内容：{}",
+    ),
+    (
+        "what was written is too large for a question",
+        "所写内容太长，不能作为问题",
+    ),
+    (
+        "what was written is not UTF-8 text",
+        "所写内容不是 UTF-8 文本",
+    ),
+    ("the line is back", "连接已恢复"),
+    (
+        "Go on exactly where your last answer broke off. Do not repeat anything.",
+        "请从上一个回答中断的地方接着写，不要重复任何内容。",
+    ),
+    (
+        "[the rest is too long to be shown]",
+        "［其余太长，不再显示］",
+    ),
+    (
+        "ask on, or ask again; what had come stays",
+        "可继续提问或重问；已收到的内容保留",
+    ),
+    ("it failed", "失败"),
+    (
+        "cut: the program ended in the middle of it",
+        "中断：程序在中途结束",
+    ),
+    ("another program is receiving it", "另一个程序正在接收"),
+    ("no file matches {}", "没有文件匹配 {}"),
+    (
+        "'*' stands for any name, '**' for any folders",
+        "* 代表任意名称，** 代表任意层文件夹",
+    ),
+    ("{} matches more than {} files", "{} 匹配的文件超过 {} 个"),
+    ("name fewer of them", "请少选一些"),
+    (
+        "these files have more than {}B together",
+        "这些文件合计超过 {}B",
+    ),
+    ("there is no file {}", "没有文件 {}"),
+    ("{} must not be read", "{} 不允许读取"),
+    ("{} cannot be read: {}", "无法读取 {}：{}"),
+    ("Tab completes a path", "Tab 补全路径"),
+    ("{} is a folder", "{} 是文件夹"),
+    (
+        "'FOLDER/*' quotes what is in it",
+        "文件夹名/* 引用其中的文件",
+    ),
+    ("{} is not a file", "{} 不是文件"),
+    ("{} is there already", "{} 已存在"),
+    ("save it by another name", "请换个名称保存"),
+    (
+        "save it in a folder that is there and yours",
+        "请存到你有权写入的现有文件夹",
+    ),
+    ("nothing was changed", "没有任何更改"),
+    (
+        "{} has {}B, and {}B is the most that is quoted",
+        "{} 有 {}B，最多只能引用 {}B",
+    ),
+    ("quote the part that matters", "请引用要紧的部分"),
+    ("{} is not text", "{} 不是文本"),
+    ("only text files can be quoted", "只能引用文本文件"),
+    ("too small:", "太小："),
+    ("needs", "需要"),
     // places
     ("Everywhere", "任何地方"),
     ("In the prompt", "输入框中"),
@@ -351,7 +465,19 @@ pub(super) const PHRASES: &[(&str, &str)] = &[
         "mend the config and try again; 'llmdeck config print' shows what is in force",
         "修正配置后重试；llmdeck config print 显示当前生效的配置",
     ),
+    ("latency", "延迟"),
+    ("last ok", "上次成功"),
+    ("last err", "上次出错"),
     // strategies
+    ("round robin", "轮流"),
+    ("weighted round robin", "加权轮流"),
+    ("random", "随机"),
+    ("priority", "优先级"),
+    ("least in flight", "最少进行中"),
+    ("power of two", "二选一"),
+    ("most budget", "剩余额度最多"),
+    ("sticky", "粘滞"),
+    ("auto", "自动"),
     ("each instance in turn", "依次轮流"),
     (
         "each in turn, more often the larger its weight",
