@@ -9,6 +9,7 @@ mod attempt;
 mod callbacks;
 mod hedge;
 mod input;
+mod loaded;
 pub(crate) mod retry;
 mod roster;
 mod rules;

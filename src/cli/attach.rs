@@ -19,6 +19,7 @@ use crate::remote::Remote;
 pub(super) async fn attach(
     config: Config,
     args: &AttachArgs,
+    is_private: bool,
     env: &Env,
     err: &mut dyn Write,
     style: Style,
@@ -41,6 +42,7 @@ pub(super) async fn attach(
         )),
         by: Some(remote.by()),
         log: Some(log.lines()),
+        memory: face::memory(is_private, env),
         ..face::context(&config, false, env)
     };
     let ended = console::start(Deck::new(remote), config.console, context).await;

@@ -223,9 +223,13 @@ impl Job<'_> {
                 piped.as_mut().map(|stdin| stdin as &mut dyn Read),
             )?
         };
-        let mut request = ask::request(args, question)?;
+        let request = ask::request(args, question)?;
         #[cfg(feature = "store")]
-        let talk = keep::Talk::join(conversation, &mut request);
+        let (talk, request) = {
+            let mut request = request;
+            let talk = keep::Talk::join(conversation, &mut request);
+            (talk, request)
+        };
         in_runtime(async {
             let started = tokio::select! {
                 started = start::start(config, self.env) => started?,
@@ -272,7 +276,7 @@ impl Job<'_> {
     #[cfg(all(feature = "console", feature = "gateway"))]
     fn attach(&mut self, args: &super::args::AttachArgs) -> Result<(), Failure> {
         let config = crate::config::load(self.env, &self.cli.flags())?;
-        let attached = super::attach::attach(config, args, self.env, self.err, self.style);
+        let attached = super::attach::attach(config, args, self.is_private(), self.env, self.err, self.style);
         in_runtime(attached)
     }
 

@@ -9,6 +9,7 @@ mod find;
 mod fuzz;
 mod harness;
 mod life;
+mod looks;
 mod metrics;
 mod moment;
 mod pages;

@@ -60,6 +60,11 @@ impl Screen {
         }
     }
 
+    /// Puts on another look.
+    pub(crate) fn wear(&mut self, theme: Theme) {
+        self.theme = theme;
+    }
+
     /// Draws everything.
     pub(crate) fn draw(&mut self, frame: &mut Frame<'_>, app: &App) -> Drawn {
         let area = frame.area();
@@ -76,7 +81,9 @@ impl Screen {
         frame.buffer_mut().set_style(area, text);
         let pane = app.focus.pane();
         let focused = (app.zoomed || pane.is_page()).then_some(pane);
-        let layout = Layout::of(area, focused, app.pool.board.instances.len());
+        let layout = Layout::of(area, focused, app.pool.board.instances.len(), app.split);
+        drawn.places.edges.clone_from(&layout.edges);
+        drawn.places.body = layout.body;
         if layout.shape == Shape::TooSmall {
             self.too_small(frame);
             return drawn;

@@ -179,5 +179,16 @@ macro_rules! phrase {
 }
 pub(crate) use phrase;
 
+/// Makes a sentence about a count: one for a single thing, and one with its place for any other number.
+macro_rules! counted {
+    ($count:expr, $one:literal, $many:literal $(,)?) => {
+        match u64::try_from($count).unwrap_or(u64::MAX) {
+            1 => $crate::console::words::t($one).to_owned(),
+            count => $crate::console::words::phrase!($many, $crate::console::text::count(count)),
+        }
+    };
+}
+pub(crate) use counted;
+
 #[cfg(test)]
 mod tests;

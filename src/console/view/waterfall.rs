@@ -92,7 +92,7 @@ pub(crate) fn lines(
         lines.push(labelled("", t("no instance was asked"), Role::Dim, look));
     }
     lines.push(axis(sample, columns, look));
-    lines.push(legend(look));
+    lines.extend(legend(width, look));
     lines.push(blank());
     lines.extend(figures(sample, width, look));
     lines
@@ -218,13 +218,19 @@ fn axis(sample: &Sample, columns: usize, look: &Look<'_>) -> Line<'static> {
     Line::from(look.span(scale, Role::Dim))
 }
 
-fn legend(look: &Look<'_>) -> Line<'static> {
-    let mut spans = vec![Span::raw("  ")];
+/// Says what the parts are, in as many rows as it needs.
+fn legend(width: usize, look: &Look<'_>) -> Vec<Line<'static>> {
+    let mut rows = vec![Line::from("  ")];
     for part in Part::ALL {
-        spans.push(look.span(part.symbol(look.symbols.ascii).repeat(2), part.role()));
-        spans.push(look.span(format!(" {}   ", part.word()), Role::Dim));
+        let mark = look.span(part.symbol(look.symbols.ascii).repeat(2), part.role());
+        let word = look.span(format!(" {}   ", part.word()), Role::Dim);
+        let needed = mark.width() + text::width(word.content.trim_end());
+        match rows.last_mut() {
+            Some(row) if row.width() + needed <= width => row.spans.extend([mark, word]),
+            _ => rows.push(Line::from(vec![Span::raw("  "), mark, word])),
+        }
     }
-    Line::from(spans)
+    rows
 }
 
 /// Everything else that is known.

@@ -22,13 +22,20 @@ fn sources(folder: &Path, found: &mut Vec<PathBuf>) {
 fn phrases_in(code: &str) -> Vec<String> {
     let call =
         regex::Regex::new(r#"(?:\bt\(|\bphrase!\(|\bknown\()\s*"((?:[^"\\]|\\.)*)""#).unwrap();
-    call.captures_iter(code)
-        .map(|found| {
-            let joined = regex::Regex::new(r"\\\n\s*").unwrap();
-            let text = joined.replace_all(&found[1], "").into_owned();
-            text.replace("\\\"", "\"").replace("\\n", "\n")
-        })
-        .collect()
+    let counted =
+        regex::Regex::new(r#"\bcounted!\(\s*[^"]*"((?:[^"\\]|\\.)*)",\s*"((?:[^"\\]|\\.)*)""#)
+            .unwrap();
+    let counts = counted
+        .captures_iter(code)
+        .flat_map(|found| [found[1].to_owned(), found[2].to_owned()]);
+    let mut phrases: Vec<String> = counts.collect();
+    let calls = call.captures_iter(code).map(|found| {
+        let joined = regex::Regex::new(r"\\\n\s*").unwrap();
+        let text = joined.replace_all(&found[1], "").into_owned();
+        text.replace("\\\"", "\"").replace("\\n", "\n")
+    });
+    phrases.extend(calls);
+    phrases
 }
 
 /// What is said without standing in a call: the words of enums.
@@ -60,6 +67,13 @@ fn words_of_enums() -> Vec<&'static str> {
         words.push(state.word());
     }
     words
+}
+
+#[test]
+fn every_theme_has_a_line_in_chinese() {
+    for (name, about) in crate::console::run::looks::Looks::list(&[]) {
+        assert!(in_chinese(&about).is_some(), "{name}: {about}");
+    }
 }
 
 #[test]
