@@ -12,6 +12,10 @@ mod config;
 mod console_pty;
 #[cfg(unix)]
 mod console_pty_ends;
+#[cfg(unix)]
+mod console_pty_fuzz;
+#[cfg(unix)]
+mod console_pty_line;
 #[cfg(feature = "store")]
 mod crash;
 mod driver;
