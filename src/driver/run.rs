@@ -219,6 +219,10 @@ impl Active {
         self.request.traceparent.clone_from(&self.traceparent);
         if self.in_force.settings.trace {
             let trace = Trace::of(self.id, self.traceparent.as_deref());
+            if trace.parent.is_none() {
+                // What a caller said of another trace means nothing in this one.
+                self.request.tracestate = None;
+            }
             let span = attempt_span(self.id, lease.instance(), started_after);
             self.request.traceparent = Some(trace.traceparent(span));
         }

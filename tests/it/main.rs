@@ -7,6 +7,8 @@
 
 #[cfg(unix)]
 mod attach;
+#[cfg(feature = "store")]
+mod bench;
 mod cli;
 mod config;
 mod console_pty;
