@@ -97,7 +97,11 @@ pub(super) async fn whole(mut work: Work) -> Result<Response<Body>, Error> {
 ///
 /// # Errors
 /// What ended the request instead.
-pub(super) async fn embedded(mut work: Work, model: &str) -> Result<Response<Body>, Error> {
+pub(super) async fn embedded(
+    mut work: Work,
+    model: &str,
+    base64: bool,
+) -> Result<Response<Body>, Error> {
     let mut document = Bytes::new();
     while let Some(piece) = work.chat.next().await {
         match piece? {
@@ -108,6 +112,10 @@ pub(super) async fn embedded(mut work: Work, model: &str) -> Result<Response<Bod
                 if !embed::is_alike(from, wanted) {
                     let said = embed::translate_answer(from, wanted, model, &document)?;
                     document = said.to_string().into();
+                }
+                // Some servers do not know of base64, and clients that ask for it read nothing else.
+                if base64 && let Some(packed) = embed::pack(&document) {
+                    document = packed.to_string().into();
                 }
                 let mut answer = Response::new(Body::Whole(Some(document)));
                 let headers = answer.headers_mut();

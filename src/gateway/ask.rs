@@ -15,6 +15,7 @@ use serde_json::{Map, Value, json};
 use super::catalog::Catalog;
 use super::settings::RouteSettings;
 use crate::base::{ChatRequest, Endpoint, Error, ErrorKind, ProviderType, RawBody, Target};
+use crate::wire::embed;
 use crate::wire::serve::{Front, unsuited};
 
 /// A request that can be sent into the pool.
@@ -25,6 +26,8 @@ pub(super) struct Asked {
     pub(super) model: String,
     /// Whether an OpenAI client wants usage in its stream.
     pub(super) include_usage: bool,
+    /// Whether vectors are wanted in base64.
+    pub(super) base64: bool,
 }
 
 /// Reads a chat.
@@ -74,6 +77,7 @@ pub(super) fn chat(
         request,
         model: asked,
         include_usage,
+        base64: false,
     })
 }
 
@@ -167,9 +171,10 @@ pub(super) fn embeddings(front: Front, body: &Bytes, catalog: &Catalog) -> Resul
     // What cannot be translated is found out before anybody is asked.
     let types = catalog.types(&request.target, request.model.as_deref());
     let mut why = None;
+    let base64 = embed::wants_base64(&embed::members(&members)?);
     for provider_type in types {
-        let fields = crate::wire::embed::members(&members)?;
-        match crate::wire::embed::translate_request(same, provider_type, fields) {
+        let fields = embed::members(&members)?;
+        match embed::translate_request(same, provider_type, fields) {
             Ok(_) => request.types.push(provider_type),
             Err(error) => why = Some(error),
         }
@@ -188,6 +193,7 @@ pub(super) fn embeddings(front: Front, body: &Bytes, catalog: &Catalog) -> Resul
         request,
         model: asked,
         include_usage: false,
+        base64,
     })
 }
 

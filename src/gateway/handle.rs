@@ -15,12 +15,12 @@ use tokio::time::Instant;
 use super::answer::{self, Guard, REQUEST_ID, Work};
 use super::ask::{self, Asked};
 use super::body::{self, Body};
-use super::catalog::Catalog;
+use super::catalog::{Catalog, FRESH};
 use super::keys::Key;
 use super::refuse::Refusal;
 use super::route::{self, Call, Lost};
 use super::{Shared, State, browser, lists};
-use crate::base::{ErrorKind, InstanceState, Priority};
+use crate::base::{ErrorKind, InstanceName, InstanceState, Loaded, Priority};
 use crate::remote::Origin;
 use crate::wire::serve::{About, Front, Speaker};
 
@@ -160,7 +160,7 @@ async fn answer(
             .map(|model| json(&model))
             .ok_or_else(|| no_model(&name)),
         Call::Tags => Ok(json(&lists::tags(&names(), shared.begun_unix, may_see))),
-        Call::Loaded => Ok(json(&lists::loaded())),
+        Call::Loaded => Ok(json(&lists::loaded(loaded(shared).await, may_see))),
         Call::Show => {
             let bytes = read_body(state, front, request).await?.1;
             let asked: Value = serde_json::from_slice(&bytes).unwrap_or_default();
@@ -212,6 +212,7 @@ async fn ask(
         mut request,
         model,
         include_usage,
+        base64,
     } = asked.map_err(|error| Refusal::of(&error))?;
     drop(bytes);
     let pass = match key {
@@ -230,6 +231,7 @@ async fn ask(
         }
     };
     request.traceparent = traceparent(&headers);
+    request.tracestate = tracestate(&headers).filter(|_| request.traceparent.is_some());
     request.conversation = short(&headers, "x-llmdeck-conversation");
     if short(&headers, "x-llmdeck-priority").as_deref() == Some("batch") {
         request.priority = Priority::Batch;
@@ -252,7 +254,7 @@ async fn ask(
         guard: Guard { pass, _slot: slot },
     };
     let answered = match (is_chat, streaming) {
-        (false, _) => answer::embedded(work, &model).await,
+        (false, _) => answer::embedded(work, &model, base64).await,
         (true, true) => {
             let silence = state.settings.keep_alive;
             answer::streamed(work, shared.stopped.clone(), silence).await
@@ -405,6 +407,17 @@ fn catalog(shared: &Shared) -> Arc<Catalog> {
     read
 }
 
+/// Returns what is held in memory, asked for at most once a second however many look.
+async fn loaded(shared: &Shared) -> Vec<(InstanceName, Vec<Loaded>)> {
+    let mut held = shared.loaded.lock().await;
+    let now = Instant::now();
+    if !held.0.is_some_and(|at| now.duration_since(at) < FRESH) {
+        let found = shared.deck.loaded().await;
+        *held = (Some(Instant::now()), found);
+    }
+    held.1.clone()
+}
+
 /// Makes an id as clients of a front expect it.
 fn id(front: Front) -> String {
     let prefix = match front {
@@ -414,6 +427,18 @@ fn id(front: Front) -> String {
         Front::Anthropic => "msg_",
     };
     format!("{prefix}{:016x}", rand::random::<u64>())
+}
+
+/// Returns the W3C `tracestate` of a request, of all its lines; one that is too long is left out whole, as W3C has it.
+fn tracestate(headers: &HeaderMap) -> Option<String> {
+    const LONGEST: usize = 512;
+    let lines: Vec<&str> = headers
+        .get_all("tracestate")
+        .iter()
+        .map(|line| line.to_str().ok())
+        .collect::<Option<_>>()?;
+    let state = lines.join(",");
+    (!state.trim().is_empty() && state.len() <= LONGEST).then_some(state)
 }
 
 /// Returns the W3C `traceparent` of a request, if it is one.

@@ -16,7 +16,7 @@ use tokio::time::timeout;
 use super::address::{Address, shown};
 use super::answered::Answered;
 use super::auth::{Clock, Credentials, system_clock};
-use super::call;
+use super::call::{self, TraceHeaders};
 use super::connects::watch;
 use super::fault::{Place, Stage, Transport, closed_unanswered, explain};
 use super::fingerprint;
@@ -25,7 +25,7 @@ use super::http::{Http, Way, read_authorities};
 use super::plain::Plain;
 use super::{Settings, Timeouts};
 use crate::base::{
-    ChatRequest, ChatStream, Endpoint, Error, ErrorKind, InstanceName, ProviderType,
+    ChatRequest, ChatStream, Endpoint, Error, ErrorKind, InstanceName, Loaded, ProviderType,
 };
 use crate::wire;
 
@@ -40,6 +40,7 @@ const SMALL_ANSWER_PATIENCE: Duration = Duration::from_secs(10);
 
 /// The header of the W3C Trace Context recommendation.
 const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
+const TRACESTATE: HeaderName = HeaderName::from_static("tracestate");
 
 /// In what a provider type differs from the others, apart from its formats.
 #[derive(Clone, Copy, Debug)]
@@ -113,6 +114,15 @@ impl BaseLlmGeneration {
             .await?;
         wire::decode_models(upstream.provider_type, &answer.body)
             .map_err(|error| upstream.sign(error))
+    }
+
+    /// Lists the models that an Ollama holds in memory.
+    ///
+    /// # Errors
+    /// Whatever goes wrong on the way, and `protocol` when the answer is no such list.
+    pub(super) async fn loaded(&self) -> Result<Vec<Loaded>, Error> {
+        let answer = self.upstream.get(wire::LOADED_PATH).await?;
+        wire::decode_loaded(&answer.body).map_err(|error| self.upstream.sign(error))
     }
 
     /// Fetches a small JSON answer and says nothing of what is in it.
@@ -227,7 +237,7 @@ impl Upstream {
         body: Bytes,
         endpoint: Endpoint,
         streaming: bool,
-        traceparent: Option<HeaderValue>,
+        trace: TraceHeaders,
     ) -> Result<Answered, Error> {
         let (url, path) = match endpoint {
             Endpoint::Chat => (None, self.chat_path.clone()),
@@ -251,7 +261,8 @@ impl Upstream {
                 // Proxies that compress also hold back; what comes compressed all the same is unpacked.
                 headers.insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
             }
-            headers.extend(traceparent.clone().map(|value| (TRACEPARENT, value)));
+            headers.extend(trace.parent.clone().map(|value| (TRACEPARENT, value)));
+            headers.extend(trace.state.clone().map(|value| (TRACESTATE, value)));
             headers.extend(self.credentials.headers()?);
             Ok::<_, Error>(headers)
         };

@@ -125,7 +125,8 @@ impl Core {
                 let by_rate = || {
                     let output = output.unwrap_or(0);
                     let input = tokens?.saturating_sub(output);
-                    Some(slot.rate(Some(&state.model)).micros(input, output))
+                    let rate = slot.settings.rate(Some(&state.model));
+                    Some(rate.micros(input, output))
                 };
                 let used = Used {
                     tokens,
@@ -208,36 +209,8 @@ impl Core {
         }
         self.rescore(at, now);
         self.refresh(at, now);
-        self.refuse_the_hopeless(now);
+        self.refuse_the_hopeless();
         self.dispatch(now);
         self.let_go(at, now);
-    }
-
-    /// Tells those who wait for instances of which none is left.
-    pub(super) fn refuse_the_hopeless(&mut self, now: Instant) {
-        let dead: Vec<usize> = (0..self.classes.len())
-            .filter(|class| self.classes[*class].waiting > 0)
-            .filter(|class| {
-                self.classes[*class]
-                    .candidates
-                    .iter()
-                    .all(|at| !self.slots[*at as usize].is_open())
-            })
-            .collect();
-        if dead.is_empty() {
-            return;
-        }
-        let mut after = None;
-        while let Some((place, waiter)) = self.queue.behind(after) {
-            after = Some(place);
-            let class = waiter.what.class;
-            if dead.contains(&class) {
-                let error = self.nobody(&self.classes[class]);
-                self.leave(place);
-                self.refused += 1;
-                self.verdicts.push((place, Err(error)));
-            }
-        }
-        let _ = now;
     }
 }
