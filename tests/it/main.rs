@@ -7,6 +7,8 @@
 
 #[cfg(unix)]
 mod attach;
+#[cfg(unix)]
+mod attach_tls;
 mod cli;
 mod config;
 mod console_pty;
@@ -16,6 +18,8 @@ mod console_pty_ends;
 mod crash;
 mod driver;
 mod faults;
+#[cfg(feature = "gateway")]
+mod fuzzed;
 mod gateway;
 #[cfg(feature = "store")]
 mod history;

@@ -1,0 +1,7 @@
+//! What the fuzzers call.
+
+mod line;
+mod targets;
+
+pub use line::{line_to_console, line_to_gateway};
+pub use targets::*;
