@@ -27,8 +27,8 @@ mod usage;
 pub use alert::{AlertChange, AlertState, AlertView, Severity};
 pub use answer::Answer;
 pub use board::{
-    Board, BreakerView, BudgetView, DeckEvent, InstanceState, InstanceView, QueueView, RouteView,
-    Series, SeriesBucket,
+    Board, BreakerView, BudgetView, DeckEvent, InstanceState, InstanceView, QueueView, RetryView,
+    RouteView, Series, SeriesBucket,
 };
 pub use chunk::{
     ChatStream, Chunk, FinishReason, Frames, RateLimits, ResponseHead, Started, ToolCallDelta,

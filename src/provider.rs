@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 use crate::base::{ChatRequest, ChatStream, Error, InstanceName, Loaded, ProviderType};
 
 mod address;
+mod answered;
 mod auth;
 mod base;
 mod call;
@@ -22,6 +23,7 @@ mod hint;
 mod http;
 mod ollama;
 mod openai;
+mod plain;
 mod proxy;
 mod reader;
 #[cfg(test)]

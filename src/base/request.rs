@@ -109,6 +109,9 @@ pub struct ChatRequest {
     pub conversation: Option<String>,
     /// The W3C `traceparent` that came with it, passed on to the instance.
     pub traceparent: Option<String>,
+    /// The W3C `tracestate` that came with it, passed on as it is; it means nothing without a `traceparent`.
+    #[serde(default)]
+    pub tracestate: Option<String>,
     /// Instances that must not answer this request.
     pub avoid: Vec<InstanceName>,
     /// The types of instances that can do what is asked; empty for all.

@@ -16,6 +16,10 @@ use super::rolling::{Rolling, today};
 use super::{Settings, level};
 use crate::base::{Error, ErrorKind};
 
+/// How many lines may wait for the disk. Room for all of them is taken at the start; tracing-appender's own number
+/// would be four megabytes.
+const WAITING: usize = 4_096;
+
 /// Keeps the log writer alive; what is still buffered is written when it is dropped.
 pub struct Guard {
     path: PathBuf,
@@ -62,7 +66,10 @@ pub fn to_file(settings: &Settings, state_dir: Option<&Path>) -> Result<Guard, E
         Error::new(ErrorKind::Config, message).with_hint("set log.dir to a folder of your own")
     })?;
     let path = rolling.path();
-    let (writer, worker) = NonBlockingBuilder::default().lossy(true).finish(rolling);
+    let (writer, worker) = NonBlockingBuilder::default()
+        .lossy(true)
+        .buffered_lines_limit(WAITING)
+        .finish(rolling);
     let dropped = writer.error_counter();
     let ring = Arc::new(Ring::default());
     let file = tracing_subscriber::fmt::layer()

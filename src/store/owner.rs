@@ -354,7 +354,7 @@ impl Owner {
             }
             std::thread::sleep(RETRY.0);
         }
-        if let Err(error) = self.history.purge(None) {
+        if let Err(error) = self.history.purge_own() {
             tracing::warn!("deleted conversations stay for now: {error}");
         }
     }
@@ -377,7 +377,7 @@ impl Owner {
     /// What may be done at leisure, after the start.
     fn tidy(&mut self) {
         let now = Timestamp::now();
-        if let Err(error) = self.history.purge(Some(now)) {
+        if let Err(error) = self.history.purge(now) {
             tracing::warn!("deleted conversations stay for now: {error}");
         }
         if let Err(error) = self.history.retain(&self.settings, now) {

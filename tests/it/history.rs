@@ -19,6 +19,11 @@ pub(crate) struct Home {
 impl Home {
     /// Starts an instance that answers at this pace, in tokens per second.
     pub(crate) fn new(pace: f64) -> Self {
+        Self::with(pace, "")
+    }
+
+    /// Does so, with something more in the instance's part of the config.
+    pub(crate) fn with(pace: f64, more: &str) -> Self {
         let runtime = tokio::runtime::Runtime::new().unwrap();
         let guard = runtime.enter();
         let profile = InstanceProfile {
@@ -34,7 +39,7 @@ impl Home {
         let endpoint = server.instances().remove(0);
         let folder = tempfile::tempdir().unwrap();
         let config = format!(
-            "[[instances]]\nname = \"east\"\ntype = \"openai\"\nbase_url = \"{}\"\nkey = \"{}\"\nmodels = [\"{}\"]\n",
+            "[[instances]]\nname = \"east\"\ntype = \"openai\"\nbase_url = \"{}\"\nkey = \"{}\"\nmodels = [\"{}\"]\n{more}",
             endpoint.base_url,
             endpoint.key.as_deref().unwrap_or("sk-x"),
             endpoint.models[0],

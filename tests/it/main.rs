@@ -14,6 +14,10 @@ mod config;
 mod console_pty;
 #[cfg(unix)]
 mod console_pty_ends;
+#[cfg(unix)]
+mod console_pty_fuzz;
+#[cfg(unix)]
+mod console_pty_line;
 #[cfg(feature = "store")]
 mod crash;
 mod driver;
@@ -24,5 +28,7 @@ mod gateway;
 #[cfg(feature = "store")]
 mod history;
 mod layers;
+#[cfg(all(feature = "store", feature = "gateway", unix))]
+mod recall;
 mod support;
 mod telemetry;
