@@ -7,6 +7,8 @@
 
 #[cfg(unix)]
 mod attach;
+#[cfg(unix)]
+mod attach_tls;
 #[cfg(feature = "store")]
 mod bench;
 mod cli;
@@ -22,6 +24,8 @@ mod console_pty_line;
 mod crash;
 mod driver;
 mod faults;
+#[cfg(feature = "gateway")]
+mod fuzzed;
 mod gateway;
 #[cfg(feature = "store")]
 mod history;
