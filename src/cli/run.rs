@@ -110,6 +110,12 @@ impl Job<'_> {
                 super::stats::run(args, &config, self.env, self.out)
             }
             Some(Command::Bench(args)) => self.bench(args),
+            Some(Command::Completions { shell }) => {
+                let mut script = Vec::new();
+                let mut command = <Cli as clap::CommandFactory>::command();
+                clap_complete::generate(*shell, &mut command, "llmdeck", &mut script);
+                Ok(self.out.write_all(&script)?)
+            }
             Some(Command::Demo(args)) => self.console(Some(*args)),
             None => self.console(None),
         }
@@ -223,9 +229,13 @@ impl Job<'_> {
                 piped.as_mut().map(|stdin| stdin as &mut dyn Read),
             )?
         };
-        let mut request = ask::request(args, question)?;
+        let request = ask::request(args, question)?;
         #[cfg(feature = "store")]
-        let talk = keep::Talk::join(conversation, &mut request);
+        let (talk, request) = {
+            let mut request = request;
+            let talk = keep::Talk::join(conversation, &mut request);
+            (talk, request)
+        };
         in_runtime(async {
             let started = tokio::select! {
                 started = start::start(config, self.env) => started?,
@@ -247,12 +257,22 @@ impl Job<'_> {
                 err_is_terminal: io::stderr().is_terminal(),
                 style: self.style,
             };
+            #[cfg(feature = "store")]
+            let (driver, is_real) = (started.driver.clone(), started.embedded.is_none());
+            #[cfg(feature = "store")]
+            let has_budgets = (started.config.instances.iter())
+                .any(|instance| instance.pool.limits.has_budgets());
             let deck = Deck::from(started.driver);
             #[cfg(not(feature = "store"))]
             let stream = deck.chat(request);
             #[cfg(feature = "store")]
             let stream = {
-                keeping.follow(&deck);
+                if is_real {
+                    keeping.follow(&deck);
+                    if let Some(recall) = keeping.recall(&driver).filter(|_| has_budgets) {
+                        recall.first().await;
+                    }
+                }
                 talk.keep(&keeping, deck.chat(request))
             };
             let ended = ask::ask(stream, args, &mut screen, interrupted()).await;
@@ -272,7 +292,14 @@ impl Job<'_> {
     #[cfg(all(feature = "console", feature = "gateway"))]
     fn attach(&mut self, args: &super::args::AttachArgs) -> Result<(), Failure> {
         let config = crate::config::load(self.env, &self.cli.flags())?;
-        let attached = super::attach::attach(config, args, self.env, self.err, self.style);
+        let attached = super::attach::attach(
+            config,
+            args,
+            self.is_private(),
+            self.env,
+            self.err,
+            self.style,
+        );
         in_runtime(attached)
     }
 
@@ -301,7 +328,8 @@ impl Job<'_> {
     fn serve(&mut self, args: &super::args::ServeArgs) -> Result<(), Failure> {
         let config = crate::config::load(self.env, &self.cli.flags())?;
         let coloured = self.style.is_coloured();
-        logging::to_stderr(&config.log.level, config.log.prompts, coloured)?;
+        let _lines =
+            logging::to_stderr_aside(&config.log.level, config.log.prompts, coloured)?;
         let is_private = self.is_private();
         let flags = self.cli.flags();
         in_runtime(super::serve::serve(

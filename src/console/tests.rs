@@ -3,12 +3,16 @@
 mod alerts;
 mod branches;
 mod chat;
+mod chinese;
 mod compare;
 mod fake;
 mod find;
 mod fuzz;
 mod harness;
+#[cfg(feature = "store")]
+mod library;
 mod life;
+mod looks;
 mod metrics;
 mod moment;
 mod pages;

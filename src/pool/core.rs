@@ -374,8 +374,14 @@ impl Core {
     /// Recomputes the cheap part of an instance's readiness after anything about it changed.
     fn refresh(&mut self, at: usize, now: Instant) {
         let slot = &self.slots[at];
-        self.standings[at].permits = slot.permits(now);
-        self.standings[at].weigh();
+        let standing = &mut self.standings[at];
+        standing.permits = slot.permits(now);
+        if let Some(trust) = slot.breaker.trust() {
+            // What streams has answered, and does not count.
+            let answered = standing.in_flight.saturating_sub(slot.silent);
+            standing.permits = standing.permits.min(answered + trust);
+        }
+        standing.weigh();
         let gate = Gate {
             open: slot.is_open(),
             care: slot.needs_care() || slot.is_starting(now),

@@ -21,11 +21,15 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 pub use way::Way;
 
 use self::answering::Answering;
-use self::heard::{Heard, Sight};
+use self::heard::Sight;
+#[cfg(feature = "fuzz")]
+pub(super) use self::heard::{Heard, News};
+#[cfg(not(feature = "fuzz"))]
+use self::heard::Heard;
 use super::message::What;
 use crate::base::{
     Board, Changed, ChatRequest, ChatStream, Command, DeckEvent, Error, ErrorKind, Failures,
-    LlmMetrics, Sample, Scope, Series,
+    Figures, LlmMetrics, Sample, Scope, Series,
 };
 use crate::deck::{DeckSource, Line};
 
@@ -161,6 +165,13 @@ impl DeckSource for Remote {
         match self.sight(What::Failures { limit }) {
             Some(Sight::Failures(failures)) => *failures,
             _ => Failures::default(),
+        }
+    }
+
+    fn figures(&self) -> Figures {
+        match self.sight(What::Figures) {
+            Some(Sight::Figures(figures)) => *figures,
+            _ => Figures::default(),
         }
     }
 

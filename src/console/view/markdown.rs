@@ -187,7 +187,7 @@ impl Markdown {
             }
         }
         if self.dropped {
-            let note = "[the rest is too long to be shown]";
+            let note = crate::console::words::t("[the rest is too long to be shown]");
             let style = canvas.theme.style(crate::console::theme::Role::Warn);
             self.lines.push(Line::styled(note, style));
         }

@@ -7,6 +7,7 @@
 use tokio::time::Instant;
 
 use crate::base::{Changed, DeckEvent, Error, ErrorKind, InstanceName};
+use crate::limit::Cost;
 
 use super::super::strategy::StrategyKind;
 use super::super::{InstanceSettings, RouteSettings, Settings};
@@ -112,6 +113,22 @@ impl Core {
         self.forget_the_gone(order);
         self.sort_anew(now);
         Ok(())
+    }
+
+    /// Takes in what an earlier run used of an instance's budgets, oldest first.
+    pub(crate) fn recall(&mut self, name: &InstanceName, past: &[(Instant, Cost)], now: Instant) {
+        let Some(at) = self.find(name) else {
+            return;
+        };
+        self.slots[at].limiter.recall(past, now);
+        self.refresh(at, now);
+        self.rescore(at, now);
+    }
+
+    /// Returns the settings of the instances that have budgets.
+    pub(crate) fn limited(&self) -> impl Iterator<Item = &InstanceSettings> {
+        let limited = self.slots.iter().filter(|slot| slot.limiter.has_budgets());
+        limited.map(|slot| &slot.settings)
     }
 
     /// Adds one instance at the end.

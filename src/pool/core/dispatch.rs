@@ -253,6 +253,7 @@ impl Core {
             model: model.clone(),
         };
         slot.unanswered.push_back((lease, now));
+        slot.silent += 1;
         let (instance, provider_type) = (slot.settings.name.clone(), slot.settings.provider_type);
         let number = slot.number;
         self.leases.insert(lease, state);
