@@ -124,6 +124,7 @@ fn as_it_is(
         request,
         model: read.model.into_owned(),
         include_usage: read.include_usage,
+        base64: false,
     }))
 }
 
