@@ -179,7 +179,7 @@ permits = 1024
         self.processes().map(threads_time).sum()
     }
 
-    /// Its resident memory, in bytes.
+    /// The most memory that it had resident, in bytes.
     pub(super) fn memory(&self) -> Option<u64> {
         self.process.as_ref()?;
         Some(self.processes().map(resident).sum())
@@ -213,7 +213,7 @@ fn threads_time(process: u32) -> Duration {
 
 fn resident(process: u32) -> u64 {
     let status = fs::read_to_string(format!("/proc/{process}/status")).unwrap_or_default();
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
     let kilobytes = line.and_then(|line| line.trim().trim_end_matches(" kB").parse::<u64>().ok());
     kilobytes.unwrap_or(0) << 10
 }
