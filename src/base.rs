@@ -14,6 +14,7 @@ mod document;
 mod error;
 mod figures;
 mod ids;
+mod loaded;
 mod log;
 mod message;
 mod metrics;
@@ -26,8 +27,8 @@ mod usage;
 pub use alert::{AlertChange, AlertState, AlertView, Severity};
 pub use answer::Answer;
 pub use board::{
-    Board, BreakerView, BudgetView, DeckEvent, InstanceState, InstanceView, QueueView, RouteView,
-    Series, SeriesBucket,
+    Board, BreakerView, BudgetView, DeckEvent, InstanceState, InstanceView, QueueView, RetryView,
+    RouteView, Series, SeriesBucket,
 };
 pub use chunk::{
     ChatStream, Chunk, FinishReason, Frames, RateLimits, ResponseHead, Started, ToolCallDelta,
@@ -44,6 +45,7 @@ pub use document::InstanceDocument;
 pub use error::{Attempt, Error, ErrorKind, Health, Outcome};
 pub use figures::{AttemptFigures, Distribution, Figures, Measure, OTHER_MODEL, RequestFigures};
 pub use ids::{InstanceName, ProviderType, RequestId, RouteName};
+pub use loaded::Loaded;
 pub use log::{LogLevel, LogLine, LogSource};
 pub use message::{Content, Message, Part, Role, ToolArguments, ToolCall};
 pub use metrics::{ErrorNote, Failure, FailureGroup, Failures, LlmMetrics, Percentiles, Scope};

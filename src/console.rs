@@ -79,6 +79,8 @@ pub struct Context {
     pub kept: Kept,
     /// What is remembered from run to run beside them.
     pub memory: Memory,
+    /// Who waits for the first frame.
+    pub drawn: Option<Arc<tokio::sync::Notify>>,
 }
 
 /// A role that the model plays.

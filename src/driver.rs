@@ -9,6 +9,8 @@ mod attempt;
 mod callbacks;
 mod hedge;
 mod input;
+mod loaded;
+mod past;
 pub(crate) mod retry;
 mod roster;
 mod rules;
@@ -45,6 +47,7 @@ use roster::Roster;
 
 pub use apply::Applied;
 pub use input::{ChatInput, Turn};
+pub use past::Past;
 pub use retry::RetrySettings;
 
 /// How many events a slow listener may lag behind before it misses some.
@@ -66,6 +69,8 @@ pub struct Settings {
     pub prices: BTreeMap<String, PriceSettings>,
     /// Whether somebody exports traces: then instances are told of the attempt's span, otherwise of the caller's.
     pub trace: bool,
+    /// Whether samples carry the text of their prompts, for a request log that keeps it.
+    pub prompts: bool,
     /// The seed of every choice by chance; `None` takes one from the system.
     pub seed: Option<u64>,
 }
@@ -261,6 +266,7 @@ impl LlmModelDriver {
             instances,
             routes: view.routes,
             totals: self.0.monitor.metrics(&Scope::All, now),
+            retries: self.0.budget.view(),
             alerts: standing(self.0.monitor.alerts(now)),
         }
     }

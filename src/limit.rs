@@ -46,6 +46,14 @@ impl Default for Settings {
 }
 
 impl Settings {
+    /// Tells whether anything is limited by the minute or the day.
+    pub fn has_budgets(&self) -> bool {
+        self.requests_per_minute.is_some()
+            || self.tokens_per_minute.is_some()
+            || self.tokens_per_day.is_some()
+            || self.spend_per_day.is_some()
+    }
+
     /// Takes back what was set by hand, where the config says now (`self`) what it said `before`.
     pub(crate) fn keep_what_was_set_by_hand(&mut self, before: &Self, by_hand: &Self) {
         fn keep<T: PartialEq + Copy>(now: &mut T, before: T, by_hand: T) {

@@ -27,6 +27,9 @@
 //! The caller brings the time. Windows are exact to a second up to six minutes, to ten seconds up to 70
 //! minutes, and to ten minutes up to 26 hours; the newest slot of a window is the one still filling. Percentiles
 //! are rounded up by less than 0.8 %. All memory is bounded: see [`LlmMonitor::memory_bytes`].
+//!
+//! The windows of a program that was started again go on where they stopped, when somebody who has kept the samples
+//! tells them once more: see [`Past`].
 
 pub mod alerts;
 mod book;
@@ -34,6 +37,7 @@ mod failures;
 mod histogram;
 mod ledger;
 mod packed;
+mod past;
 mod running;
 mod sample;
 mod settings;
@@ -45,6 +49,7 @@ mod window;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use parking_lot::Mutex;
@@ -55,13 +60,14 @@ use crate::base::{
     RouteName, Sample, Scope, Series,
 };
 use alerts::Alerts;
-use book::{Book, Moment, Noted};
+use book::{Book, Moment, Noted, START};
 use failures::{FailureLog, tidy, what_failed};
 use ledger::Ledger;
 use running::Runnings;
 use shelf::Shelf;
 use timeline::Cut;
 
+pub use past::Past;
 pub use settings::Settings;
 
 /// Failures that a series tells of.
@@ -71,6 +77,8 @@ const ERRORS_IN_SERIES: usize = 5;
 /// lock only to take a share of what it then adds up by itself.
 pub struct LlmMonitor {
     start: Instant,
+    /// The first second of which something is known; until an earlier run is recalled, that of the start.
+    dawn: AtomicU64,
     all: Mutex<Book>,
     types: [Mutex<Book>; ProviderType::ALL.len()],
     routes: Shelf<RouteName>,
@@ -87,6 +95,7 @@ impl LlmMonitor {
     pub fn new(settings: &Settings, now: Instant) -> Self {
         Self {
             start: now,
+            dawn: AtomicU64::new(START.as_secs()),
             all: Mutex::new(Book::new()),
             types: ProviderType::ALL.map(|_| Mutex::new(Book::new())),
             routes: Shelf::new(),
@@ -224,6 +233,32 @@ impl LlmMonitor {
         }
     }
 
+    /// Takes in what happened before the start: windows, series and the last failures go on from there. What is
+    /// counted since the start stays as it is.
+    pub fn recall(&self, past: Past) {
+        let Past {
+            dawn,
+            all,
+            types,
+            routes,
+            instances,
+            failures,
+            ..
+        } = past.finished();
+        self.all.lock().recall(all);
+        for (book, past) in self.types.iter().zip(types) {
+            book.lock().recall(past);
+        }
+        for (route, past) in routes {
+            self.routes.open(&route).lock().recall(past);
+        }
+        for (instance, past) in instances {
+            self.instances.open(&instance).lock().recall(past);
+        }
+        self.failures.lock().recall(failures);
+        self.dawn.fetch_min(dawn, Ordering::Relaxed);
+    }
+
     /// Returns the figures of one provider type since the start.
     pub fn get_metrics(&self, provider_type: ProviderType, now: Instant) -> LlmMetrics {
         self.metrics(&Scope::Type(provider_type), now)
@@ -264,14 +299,14 @@ impl LlmMonitor {
     }
 
     /// Returns figures over the last `window`, at most 26 hours, in at most `buckets` buckets. Buckets have
-    /// numbers that never change: a bucket of number `n` covers the time from `n` to `n + 1` steps after the
-    /// start. There are none from before the start, so a young monitor gives fewer.
+    /// numbers that never change: a bucket of number `n` covers the time from `n` to `n + 1` steps after a moment two
+    /// days before the start. There are none of which nothing can be known, so a young monitor gives fewer.
     pub fn series(&self, scope: &Scope, window: Duration, buckets: usize, now: Instant) -> Series {
         let at = self.moment(now);
         let cut = Cut::new(window, buckets);
         let reading = self
             .with_book(scope, |book| book.read(cut, at))
-            .unwrap_or_else(|| cut.nothing(at.second()));
+            .unwrap_or_else(|| cut.nothing(at.second(), at.dawn.as_secs()));
         let mut series = reading.series(scope, cut, at);
         series.last_errors = self
             .failures
@@ -341,7 +376,8 @@ impl LlmMonitor {
     fn moment(&self, now: Instant) -> Moment {
         Moment {
             now,
-            since_start: now.saturating_duration_since(self.start),
+            at: START + now.saturating_duration_since(self.start),
+            dawn: Duration::from_secs(self.dawn.load(Ordering::Relaxed)),
         }
     }
 }

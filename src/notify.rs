@@ -40,7 +40,8 @@ pub struct Settings {
 /// Somebody is being told while this is held.
 #[derive(Debug)]
 pub struct Notifier {
-    _tasks: [AbortOnDropHandle<()>; 2],
+    hearing: AbortOnDropHandle<()>,
+    telling: AbortOnDropHandle<()>,
 }
 
 impl Notifier {
@@ -67,8 +68,16 @@ impl Notifier {
         let hearing = tokio::spawn(hear(deck.subscribe(), sender));
         let telling = tokio::spawn(messenger.tell_all(queue));
         Ok(Some(Self {
-            _tasks: [hearing, telling].map(AbortOnDropHandle::new),
+            hearing: AbortOnDropHandle::new(hearing),
+            telling: AbortOnDropHandle::new(telling),
         }))
+    }
+
+    /// Hears nothing more, and tells what it has heard.
+    pub fn retire(self) {
+        drop(self.hearing);
+        // It ends with its queue.
+        drop(self.telling.detach());
     }
 }
 

@@ -5,6 +5,7 @@ mod balancer;
 mod breaker;
 pub(crate) mod core;
 mod estimate;
+mod past;
 mod queue;
 mod scaler;
 pub mod strategy;
@@ -22,6 +23,7 @@ pub(crate) use balancer::Lease;
 pub use balancer::LlmLoadBalancer;
 pub use breaker::BreakerSettings;
 pub(crate) use core::{Scaled, Wanted};
+pub(crate) use past::Past;
 pub use scaler::ScalingSettings;
 pub use strategy::StrategyKind;
 
@@ -85,6 +87,21 @@ pub struct InstanceSettings {
     pub adaptive: Option<AdaptiveSettings>,
     /// What it allows.
     pub limits: limit::Settings,
+}
+
+impl InstanceSettings {
+    /// Returns what a model costs; the dearest known one stands for one that is not known.
+    pub(crate) fn rate(&self, model: Option<&str>) -> limit::Rate {
+        let known = model.and_then(|model| self.rates.get(model)).copied();
+        known.unwrap_or_else(|| {
+            self.rates
+                .values()
+                .fold(limit::Rate::default(), |most, rate| limit::Rate {
+                    input: most.input.max(rate.input),
+                    output: most.output.max(rate.output),
+                })
+        })
+    }
 }
 
 /// A model name that callers use, and who serves it.

@@ -28,7 +28,10 @@ pub struct Board {
     pub routes: Vec<RouteView>,
     /// Figures of all requests since the start.
     pub totals: LlmMetrics,
-    /// Alerts that are pending or firing, the worst first.
+    /// The budget of retries.
+    #[serde(default)]
+    pub retries: RetryView,
+    /// Alerts that are pending or firing: the firing first, then the critical, then the newest.
     pub alerts: Vec<AlertView>,
 }
 
@@ -51,6 +54,17 @@ pub struct QueueView {
     /// How long the oldest has waited.
     pub oldest: Option<Duration>,
     /// Requests refused because it was full, or because the wait would have been too long.
+    pub refused: u64,
+}
+
+/// The budget of retries at one moment: requests pay into it, retries and failovers take one out each.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RetryView {
+    /// Whole retries that are left.
+    pub left: u64,
+    /// The most that are saved up.
+    pub limit: u64,
+    /// Retries that were not made because none was left.
     pub refused: u64,
 }
 

@@ -59,6 +59,8 @@ pub struct RawBody {
     pub members: Bytes,
     /// Whether usage was asked of a stream for our own sake only, so that its frame is not passed on.
     pub hides_usage: bool,
+    /// About how many tokens the prompt is, when the messages have not been read into the request.
+    pub prompt_tokens: Option<u64>,
 }
 
 impl std::fmt::Debug for RawBody {
@@ -109,6 +111,9 @@ pub struct ChatRequest {
     pub conversation: Option<String>,
     /// The W3C `traceparent` that came with it, passed on to the instance.
     pub traceparent: Option<String>,
+    /// The W3C `tracestate` that came with it, passed on as it is; it means nothing without a `traceparent`.
+    #[serde(default)]
+    pub tracestate: Option<String>,
     /// Instances that must not answer this request.
     pub avoid: Vec<InstanceName>,
     /// The types of instances that can do what is asked; empty for all.
@@ -148,7 +153,8 @@ impl ChatRequest {
         if let Some(raw) = &self.raw
             && self.messages.is_empty()
         {
-            return raw.members.len() as u64 / 4;
+            let by_length = raw.members.len() as u64 / 4;
+            return raw.prompt_tokens.unwrap_or(by_length);
         }
         self.messages
             .iter()

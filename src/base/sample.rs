@@ -1,6 +1,7 @@
 //! What the driver says of a request when it ends. There is exactly one for each request; monitor, traces, request log
 //! and faces read the same one.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -24,6 +25,9 @@ pub struct Sample {
     pub conversation: Option<String>,
     /// The W3C `traceparent` that came with it.
     pub traceparent: Option<String>,
+    /// The W3C `tracestate` that came with it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tracestate: Option<String>,
     /// Which instances might answer.
     pub target: Target,
     /// The instance that answered, or was asked last; `None` when none was asked.
@@ -60,6 +64,9 @@ pub struct Sample {
     pub cost: Option<f64>,
     /// What went wrong, when it failed.
     pub error: Option<(ErrorKind, String)>,
+    /// The messages of the request as JSON, where a setting wants them in the request log. They never go over a line.
+    #[serde(skip)]
+    pub prompt: Option<Arc<str>>,
 }
 
 impl Sample {
@@ -71,6 +78,7 @@ impl Sample {
             caller: None,
             conversation: None,
             traceparent: None,
+            tracestate: None,
             target: Target::Any,
             instance: None,
             provider_type: None,
@@ -89,6 +97,7 @@ impl Sample {
             finish_reason: None,
             cost: None,
             error: None,
+            prompt: None,
         }
     }
 }

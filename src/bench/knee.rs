@@ -5,8 +5,11 @@
 //! answers, above it mostly waiting. In a closed loop Little's law makes that `X(N)² / N`.
 //!
 //! The permits come from the asymptotes of a closed loop, `X(N) ≤ min(N·X(1), X max)`, which cross at
-//! `N* = X max / X(1)` (Lazowska and others, "Quantitative System Performance", 1984, chapter 5), kept between the
-//! steps beside the knee; what is over a whole slot is what answers beside each other cost, and is rounded up. An open loop alone gives the requests that are open at its knee, `L = X·R` (Little).
+//! `N* = X max / X(1)` (Lazowska and others, "Quantitative System Performance", 1984, chapter 5), rounded up and kept
+//! between the steps beside the knee. Answers that slow each other down let the lines cross too soon; how many were
+//! answered at once at the knee is known too, though: those that were open, less those that waited, `N - X·W` by Little's
+//! law, where the wait `W` is what the first token took longer than alone. The greater of the two is recommended. An
+//! open loop alone gives the requests that are open at its knee, `L = X·R` (Little).
 
 use serde::Serialize;
 
@@ -43,22 +46,11 @@ impl Knee {
     pub fn of_closed(steps: &[Outcome]) -> Option<Self> {
         let closed = Steps::closed(steps);
         let at = closed.best()?;
-        let (at_once, step) = closed.0[at];
-        let is_at_least = at + 1 == closed.0.len();
-        let crossing = || {
-            let (lowest, first) = closed.0[0];
-            let most = closed.0.iter().map(|(_, step)| throughput(step));
-            lowest * most.fold(0.0, f64::max) / throughput(first)
-        };
-        let below = at.checked_sub(1).map_or(0.0, |below| closed.0[below].0);
-        let permits = match closed.0.get(at + 1) {
-            None => at_once,
-            Some((above, _)) => (crossing() - NOISE).ceil().clamp(below + 1.0, above - 1.0),
-        };
+        let (_, step) = closed.0[at];
         Some(Self {
             load: step.load,
-            permits: (permits as usize).max(1),
-            is_at_least,
+            permits: (closed.crossing(at).max(closed.answered_at_once(at)) as usize).max(1),
+            is_at_least: at + 1 == closed.0.len(),
         })
     }
 
@@ -121,6 +113,35 @@ impl<'s> Steps<'s> {
     }
 }
 
+impl Steps<'_> {
+    /// Returns where the asymptotes of a closed loop cross, kept between the steps beside the knee.
+    fn crossing(&self, knee: usize) -> f64 {
+        let (at_once, _) = self.0[knee];
+        let Some((above, _)) = self.0.get(knee + 1) else {
+            return at_once;
+        };
+        let (lowest, first) = self.0[0];
+        let most = self.0.iter().map(|(_, step)| throughput(step));
+        let crossing = lowest * most.fold(0.0, f64::max) / throughput(first);
+        let below = knee.checked_sub(1).map_or(0.0, |below| self.0[below].0);
+        (crossing - NOISE).ceil().clamp(below + 1.0, above - 1.0)
+    }
+
+    /// Returns how many were answered at once at the knee, the others having waited; 0 where nobody knows.
+    fn answered_at_once(&self, knee: usize) -> f64 {
+        let (at_once, step) = self.0[knee];
+        let first_token = |step: &Outcome| Some(step.first_token?.mean.as_secs_f64());
+        let (lowest, alone) = self.0[0];
+        match (first_token(step), first_token(alone)) {
+            (Some(first), Some(alone)) if lowest <= 1.0 => {
+                let waited = step.requests_per_second * (first - alone).max(0.0);
+                (at_once - waited - NOISE).ceil().max(0.0)
+            }
+            _ => 0.0,
+        }
+    }
+}
+
 /// Tokens a second, or requests where no tokens are known: with answers of many lengths, tokens vary less.
 fn throughput(step: &Outcome) -> f64 {
     if step.tokens_per_second > 0.0 {
@@ -158,14 +179,15 @@ pub(super) fn further(steps: &[Outcome]) -> Option<Load> {
         .0
         .iter()
         .filter(|(at_once, _)| !(*at_once as usize).is_power_of_two());
-    if let Some(knee) = Knee::of_closed(steps)
+    let between = closed.best().map(|knee| closed.crossing(knee) as usize);
+    let is_new = |between: &usize| {
+        let known = |(at_once, _): &(f64, &Outcome)| *at_once as usize == *between;
+        *between > 0 && !closed.0.iter().any(known)
+    };
+    if let Some(between) = between.filter(is_new)
         && closer.count() < CLOSER
-        && closed
-            .0
-            .iter()
-            .all(|(at_once, _)| *at_once as usize != knee.permits)
     {
-        return Some(Load::Closed(knee.permits));
+        return Some(Load::Closed(between));
     }
     let most = closed
         .0
@@ -232,6 +254,33 @@ mod tests {
             assert_eq!(knee.load, Load::Closed(load));
             assert!(!knee.is_at_least);
         }
+    }
+
+    #[test]
+    fn answers_that_slow_each_other_down_cost_no_permit() {
+        // Four slots that give 3.1 times what one gives; the first token takes as long as ever, but for those who wait.
+        let steps = [(1, 1.0), (2, 1.8), (4, 3.1), (8, 3.1), (16, 3.1)].map(|(n, rate)| {
+            let completion = n as f64 / rate;
+            let mut step = step(Load::Closed(n), rate, completion);
+            let waiting = n.saturating_sub(4) as f64;
+            step.first_token = step.completion.map(|times| Times {
+                mean: Duration::from_secs_f64(0.1 + waiting / rate),
+                ..times
+            });
+            step
+        });
+        let knee = Knee::of_closed(&steps).unwrap();
+        assert_eq!((knee.load, knee.permits), (Load::Closed(4), 4));
+    }
+
+    #[test]
+    fn a_sweep_finds_three_slots_between_two_and_four() {
+        let mut steps = Vec::new();
+        while let Some(Load::Closed(n)) = further(&steps) {
+            steps.extend(slots(3, &[n]));
+        }
+        let knee = Knee::of_closed(&steps).unwrap();
+        assert_eq!((knee.load, knee.permits), (Load::Closed(3), 3));
     }
 
     #[test]

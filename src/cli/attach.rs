@@ -34,7 +34,11 @@ pub(super) async fn attach(
     } else {
         ""
     };
+    // The gateway logs the requests; what was typed here is this person's.
+    let mut afterwards = config.warnings.clone();
+    let kept = face::conversations(&config, is_private, env, &mut afterwards);
     let context = Context {
+        kept: face::where_kept(&kept),
         source_note: Some(format!("attached{looks}")),
         source_hint: Some(format!(
             "This is the pool of the llmdeck {} at {place}; what is changed here changes for all who use it.",
@@ -46,6 +50,7 @@ pub(super) async fn attach(
         ..face::context(&config, false, env)
     };
     let ended = console::start(Deck::new(remote), config.console, context).await;
-    log.close(config.warnings, err, style)?;
+    afterwards.extend(face::leave(kept).await);
+    log.close(afterwards, err, style)?;
     face::ended(ended?)
 }

@@ -6,6 +6,8 @@ use std::sync::Arc;
 #[cfg(feature = "gateway")]
 use std::time::Duration;
 
+use tokio::sync::Notify;
+
 use super::args::DemoArgs;
 use super::embedded::background_load;
 #[cfg(feature = "store")]
@@ -17,6 +19,7 @@ use crate::base::Error;
 use crate::config::{Config, Env, Found, Persona};
 use crate::console::{self, Context, ExitReason, Kept, Memory};
 use crate::deck::Deck;
+use crate::driver::LlmModelDriver;
 use crate::export::MetricsListener;
 use crate::logging::{self, Ring};
 use crate::provider::Http;
@@ -194,31 +197,67 @@ fn kept(started: &Started, is_private: bool, env: &Env, told: &mut Vec<String>) 
     keeping
 }
 
+/// Opens the conversations alone, for a console whose requests are logged elsewhere.
+#[cfg(all(feature = "store", feature = "gateway"))]
+pub(super) fn conversations(
+    config: &Config,
+    is_private: bool,
+    env: &Env,
+    told: &mut Vec<String>,
+) -> Keeping {
+    Keeping::conversations(config, is_private, env, told)
+}
+
+#[cfg(all(not(feature = "store"), feature = "gateway"))]
+pub(super) fn conversations(_: &Config, _: bool, _: &Env, _: &mut Vec<String>) -> Keeping {}
+
 #[cfg(feature = "store")]
-fn where_kept(kept: &Keeping) -> Kept {
+pub(super) fn where_kept(kept: &Keeping) -> Kept {
     kept.store.clone().map_or_else(Kept::default, |store| {
         Kept::by(super::archive::Shelf(store))
     })
 }
 
+/// Lets the figures go on where they stopped, once there is something to see.
+#[cfg(feature = "store")]
+fn recall_when_drawn(
+    kept: &Keeping,
+    driver: &LlmModelDriver,
+    is_embedded: bool,
+) -> Option<Arc<Notify>> {
+    let recall = kept.recall(driver).filter(|_| !is_embedded)?;
+    let drawn = Arc::new(Notify::new());
+    let first = Arc::clone(&drawn);
+    tokio::spawn(async move {
+        first.notified().await;
+        drop(recall.start());
+    });
+    Some(drawn)
+}
+
 #[cfg(not(feature = "store"))]
-fn where_kept((): &Keeping) -> Kept {
+fn recall_when_drawn((): &Keeping, _: &LlmModelDriver, _: bool) -> Option<Arc<Notify>> {
+    None
+}
+
+#[cfg(not(feature = "store"))]
+pub(super) fn where_kept((): &Keeping) -> Kept {
     Kept::default()
 }
 
 #[cfg(feature = "store")]
-async fn leave(kept: Keeping) -> Vec<String> {
+pub(super) async fn leave(kept: Keeping) -> Vec<String> {
     kept.close().await
 }
 
 #[cfg(not(feature = "store"))]
-type Keeping = ();
+pub(super) type Keeping = ();
 
 #[cfg(not(feature = "store"))]
 fn kept(_: &Started, _: bool, _: &Env, _: &mut Vec<String>) -> Keeping {}
 
 #[cfg(not(feature = "store"))]
-async fn leave((): Keeping) -> Vec<String> {
+pub(super) async fn leave((): Keeping) -> Vec<String> {
     Vec::new()
 }
 
@@ -236,10 +275,11 @@ async fn run(
         embedded,
         telemetry,
     } = started;
-    let deck = Deck::from(driver);
+    let deck = Deck::from(driver.clone());
     let mut context = Context {
         kept: where_kept(kept),
         memory: memory(wishes.is_private, env),
+        drawn: recall_when_drawn(kept, &driver, embedded.is_some()),
         ..context(&config, demo.is_some(), env)
     };
     #[cfg(feature = "gateway")]

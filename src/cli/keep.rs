@@ -1,7 +1,7 @@
 //! What is kept while a face runs: its conversations, and a row for each request that ends.
 
 use std::io::Write;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use futures_util::FutureExt;
@@ -10,6 +10,7 @@ use rand::SeedableRng;
 use rand::rngs::SmallRng;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
+use tokio::time::Instant;
 
 use super::args::ChatArgs;
 use super::report::{Failure, warn};
@@ -19,10 +20,17 @@ use crate::base::{
 };
 use crate::config::{Config, Env};
 use crate::deck::Deck;
+use crate::driver::LlmModelDriver;
 use crate::store::{History, Recorder, RequestLog, Requests, Store};
 
 /// How long a slow disk is waited for at the end.
 const FAREWELL: Duration = Duration::from_secs(3);
+/// How far back the request log is read at the start: the longest window, and an hour for what was called before it.
+const RECALLED: Duration = Duration::from_secs(25 * 3600);
+/// Requests that are read at the start; when there were more, windows begin with the first of them.
+const MOST_RECALLED: usize = 200_000;
+/// How long somebody who must not spend too much waits for what was spent before.
+const RECALL_PATIENCE: Duration = Duration::from_secs(2);
 
 /// Returns the folder in which things are kept.
 ///
@@ -49,6 +57,7 @@ pub(super) struct Keeping {
     /// The conversations, unless nothing is kept.
     pub(super) store: Option<Store>,
     requests: Option<RequestLog>,
+    folder: PathBuf,
     follower: Option<(oneshot::Sender<()>, JoinHandle<()>)>,
 }
 
@@ -61,24 +70,22 @@ impl Keeping {
         warnings: &mut Vec<String>,
     ) -> Self {
         let mut keeping = Self::log(config, is_private, env, warnings);
-        if is_private || !config.store.enabled {
-            return keeping;
-        }
-        // Without a folder it has been told already.
-        let Ok(folder) = folder(config, env) else {
-            return keeping;
-        };
-        match Store::open(&folder, &config.store, &mut dice()) {
-            Ok(opened) => {
-                warnings.extend(opened.note);
-                keeping.store = Some(opened.store);
-            }
-            Err(error) => {
-                let (message, hint) = (error.message(), error.hint());
-                warnings.push(format!("conversations are not kept: {message}; {hint}"));
-            }
-        }
+        keeping.store = conversations(config, is_private, env, warnings);
         keeping
+    }
+
+    /// Opens the conversations alone, for a console whose requests are logged elsewhere.
+    #[cfg(feature = "gateway")]
+    pub(super) fn conversations(
+        config: &Config,
+        is_private: bool,
+        env: &Env,
+        warnings: &mut Vec<String>,
+    ) -> Self {
+        Self {
+            store: conversations(config, is_private, env, warnings),
+            ..Self::default()
+        }
     }
 
     /// Opens the request log alone.
@@ -91,7 +98,8 @@ impl Keeping {
         if is_private || !config.store.enabled {
             return Self::default();
         }
-        let requests = folder(config, env).and_then(|folder| {
+        let place = folder(config, env);
+        let requests = place.clone().and_then(|folder| {
             if !config.store.requests {
                 return Ok(None);
             }
@@ -105,8 +113,18 @@ impl Keeping {
         });
         Self {
             requests,
+            folder: place.unwrap_or_default(),
             ..Self::default()
         }
+    }
+
+    /// Returns what can tell a driver what the log knows of the last day; `None` when nothing is logged.
+    pub(super) fn recall(&self, driver: &LlmModelDriver) -> Option<Recall> {
+        self.requests.as_ref()?;
+        Some(Recall {
+            driver: driver.clone(),
+            folder: self.folder.clone(),
+        })
     }
 
     /// Logs all requests of a deck from now on.
@@ -150,6 +168,84 @@ impl Keeping {
         }
         lost
     }
+}
+
+fn conversations(
+    config: &Config,
+    is_private: bool,
+    env: &Env,
+    warnings: &mut Vec<String>,
+) -> Option<Store> {
+    if is_private || !config.store.enabled {
+        return None;
+    }
+    let opened =
+        folder(config, env).and_then(|folder| Store::open(&folder, &config.store, &mut dice()));
+    match opened {
+        Ok(opened) => {
+            warnings.extend(opened.note);
+            Some(opened.store)
+        }
+        Err(error) => {
+            let (message, hint) = (error.message(), error.hint());
+            warnings.push(format!("conversations are not kept: {message}; {hint}"));
+            None
+        }
+    }
+}
+
+/// What lets long windows and daily budgets go on where they stopped.
+pub(super) struct Recall {
+    driver: LlmModelDriver,
+    folder: PathBuf,
+}
+
+impl Recall {
+    /// Does it on a thread of its own, and tells when it is done.
+    pub(super) fn start(self) -> oneshot::Receiver<()> {
+        let (done, recalled) = oneshot::channel();
+        let job = move || {
+            if let Err(error) = recall(&self.driver, &self.folder) {
+                tracing::warn!("the figures begin anew: {error}");
+            }
+            // Nobody may wait for it.
+            let _ = done.send(());
+        };
+        let thread = std::thread::Builder::new().name("recall".to_owned());
+        if let Err(error) = thread.spawn(job) {
+            tracing::warn!("the figures begin anew: {error}");
+        }
+        recalled
+    }
+
+    /// Does it before something is spent; a slow disk keeps nobody waiting for long.
+    pub(super) async fn first(self) {
+        if tokio::time::timeout(RECALL_PATIENCE, self.start())
+            .await
+            .is_err()
+        {
+            tracing::warn!("the request log is slow; what was spent before counts a little later");
+        }
+    }
+}
+
+/// Tells a driver what the log knows of the last day.
+fn recall(driver: &LlmModelDriver, folder: &Path) -> Result<(), Error> {
+    let begun = Instant::now();
+    let requests = Requests::open(folder)?;
+    let Some(since) = requests.known_since(Timestamp::now(), RECALLED, MOST_RECALLED)? else {
+        return Ok(());
+    };
+    let mut past = driver.past(since);
+    requests.each_since(since, |sample| {
+        past.take(sample);
+        true
+    })?;
+    let taken = past.taken();
+    driver.recall(past);
+    let took_ms = begun.elapsed().as_millis() as u64;
+    tracing::info!(requests = taken, %since, took_ms, "figures go on from the request log");
+    Ok(())
 }
 
 /// The conversation that a question belongs to.

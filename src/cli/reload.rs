@@ -6,10 +6,12 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use notify::{RecommendedWatcher, RecursiveMode, Watcher};
+use parking_lot::Mutex;
 use tokio::sync::mpsc;
 
 use super::report::Failure;
 use super::start;
+use super::telemetry::Telling;
 use crate::config::{self, Env, Flags};
 use crate::driver::LlmModelDriver;
 use crate::gateway::Gateway;
@@ -21,6 +23,8 @@ const SETTLED: Duration = Duration::from_millis(200);
 pub(super) struct Reload<'r> {
     /// Who gets the instances and routes.
     pub(super) driver: LlmModelDriver,
+    /// Who is told of alerts.
+    pub(super) telling: Mutex<Telling>,
     /// The address given on the command line, which goes above the config's.
     pub(super) listen: Option<&'r str>,
     /// The environment.
@@ -143,7 +147,7 @@ impl Reload<'_> {
             listen.clone_into(&mut settings.listen);
         }
         let before = gateway.apply(settings)?;
-        match start::apply(config, &self.driver, self.env).await {
+        match start::apply(config, &self.driver, &self.telling, self.env).await {
             Ok(what) => Ok(what),
             Err(failure) => {
                 gateway.apply(before)?;

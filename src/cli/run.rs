@@ -251,12 +251,22 @@ impl Job<'_> {
                 err_is_terminal: io::stderr().is_terminal(),
                 style: self.style,
             };
+            #[cfg(feature = "store")]
+            let (driver, is_real) = (started.driver.clone(), started.embedded.is_none());
+            #[cfg(feature = "store")]
+            let has_budgets = (started.config.instances.iter())
+                .any(|instance| instance.pool.limits.has_budgets());
             let deck = Deck::from(started.driver);
             #[cfg(not(feature = "store"))]
             let stream = deck.chat(request);
             #[cfg(feature = "store")]
             let stream = {
-                keeping.follow(&deck);
+                if is_real {
+                    keeping.follow(&deck);
+                    if let Some(recall) = keeping.recall(&driver).filter(|_| has_budgets) {
+                        recall.first().await;
+                    }
+                }
                 talk.keep(&keeping, deck.chat(request))
             };
             let ended = ask::ask(stream, args, &mut screen, interrupted()).await;
@@ -276,7 +286,14 @@ impl Job<'_> {
     #[cfg(all(feature = "console", feature = "gateway"))]
     fn attach(&mut self, args: &super::args::AttachArgs) -> Result<(), Failure> {
         let config = crate::config::load(self.env, &self.cli.flags())?;
-        let attached = super::attach::attach(config, args, self.is_private(), self.env, self.err, self.style);
+        let attached = super::attach::attach(
+            config,
+            args,
+            self.is_private(),
+            self.env,
+            self.err,
+            self.style,
+        );
         in_runtime(attached)
     }
 
@@ -305,7 +322,8 @@ impl Job<'_> {
     fn serve(&mut self, args: &super::args::ServeArgs) -> Result<(), Failure> {
         let config = crate::config::load(self.env, &self.cli.flags())?;
         let coloured = self.style.is_coloured();
-        logging::to_stderr(&config.log.level, config.log.prompts, coloured)?;
+        let _lines =
+            logging::to_stderr_aside(&config.log.level, config.log.prompts, coloured)?;
         let is_private = self.is_private();
         let flags = self.cli.flags();
         in_runtime(super::serve::serve(

@@ -4,6 +4,8 @@ use std::io::Write;
 use std::path::Path;
 use std::sync::Arc;
 
+use parking_lot::Mutex;
+
 use super::args::ServeArgs;
 use super::reload::{Reload, Wishes};
 use super::report::{Failure, warn};
@@ -142,15 +144,22 @@ pub(super) async fn serve(
     let patience = settings.drain;
     let deck = Deck::from(started.driver.clone());
     #[cfg(feature = "store")]
-    keeping.follow(&deck);
+    if started.embedded.is_none() {
+        keeping.follow(&deck);
+        if let Some(recall) = keeping.recall(&started.driver) {
+            recall.first().await;
+        }
+    }
     #[cfg(not(feature = "store"))]
     let _ = is_private;
     let serving = Serving::begin(deck, settings, args.socket.as_deref(), env)?;
     for note in &serving.notes {
         writeln!(err, "{note}")?;
     }
+    let mut telemetry = started.telemetry;
     let reload = Reload {
         driver: started.driver,
+        telling: Mutex::new(std::mem::take(&mut telemetry.telling)),
         listen: args.listen.as_deref(),
         env,
         flags,
@@ -165,13 +174,35 @@ pub(super) async fn serve(
     tracing::info!("draining: nothing new is taken");
     let gateway = serving.into_gateway();
     let drained = tokio::select! {
-        drained = gateway.drain(patience) => drained,
+        drained = gateway.drain(patience) => Some(drained),
         // Whoever asks twice does not want to wait.
-        () = interrupted() => return Err(Failure::Told(1)),
+        () = interrupted() => None,
     };
-    #[cfg(feature = "store")]
-    super::keep::end(keeping, err, style).await?;
-    started.telemetry.shutdown().await;
+    // What has happened is written and sent all the same: that takes a few seconds at most, and is cut short only by
+    // somebody who asks once more.
+    let closing = async {
+        #[cfg(feature = "store")]
+        let ended = super::keep::end(keeping, err, style).await;
+        #[cfg(not(feature = "store"))]
+        let ended = Ok(());
+        telemetry.shutdown().await;
+        ended
+    };
+    let ended = tokio::select! {
+        ended = closing => Some(ended),
+        () = interrupted() => None,
+    };
+    match ended {
+        Some(ended) => ended?,
+        None => writeln!(
+            err,
+            "the last rows of the request log, traces and metrics may be missing"
+        )?,
+    }
+    let Some(drained) = drained else {
+        writeln!(err, "stopped at once; what was running was cut")?;
+        return Err(Failure::Told(1));
+    };
     let (running, cut) = (drained.running, drained.cut);
     writeln!(
         err,

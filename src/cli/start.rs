@@ -3,14 +3,17 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+#[cfg(feature = "gateway")]
+use parking_lot::Mutex;
+
 use super::embedded::Embedded;
 use super::report::Failure;
+#[cfg(feature = "gateway")]
+use super::telemetry::Telling;
 use super::telemetry::{Telemetry, Wanted};
 use crate::base::{Error, ErrorKind};
 use crate::config::{self, Config, Env, Found, Instance};
-use crate::deck::Deck;
 use crate::driver::{self, InstanceBuilder, InstanceSpec, LlmModelDriver};
-use crate::notify::Notifier;
 use crate::provider::{self, Http, LlmModelStrategy};
 
 /// How long servers may take to list their models when none are configured.
@@ -86,6 +89,7 @@ pub(super) fn strategies(
 pub(super) async fn apply(
     mut config: Config,
     driver: &LlmModelDriver,
+    telling: &Mutex<Telling>,
     env: &Env,
 ) -> Result<String, Failure> {
     let http = Http::from_env()?;
@@ -105,6 +109,7 @@ pub(super) async fn apply(
         settings: instance.pool.clone(),
         strategy,
     });
+    let told = telling.lock().other(&config, driver, &http)?;
     let applied = driver.apply(
         settings,
         config.routes.clone(),
@@ -112,7 +117,26 @@ pub(super) async fn apply(
         "config",
     )?;
     driver.build_with(builder(&config, env, &http));
-    Ok(applied.to_string())
+    let mut what = applied.to_string();
+    if let Some(told) = told {
+        telling.lock().replace(told);
+        if applied.is_empty() {
+            "config read again: [notify] changed".clone_into(&mut what);
+        } else {
+            what.push_str("; [notify] changed");
+        }
+    }
+    Ok(what)
+}
+
+#[cfg(feature = "store")]
+fn wants_prompts(config: &Config) -> bool {
+    config.store.enabled && config.store.requests && config.store.prompts
+}
+
+#[cfg(not(feature = "store"))]
+fn wants_prompts(_: &Config) -> bool {
+    false
 }
 
 fn settings(config: &Config, trace: bool, seed: Option<u64>) -> driver::Settings {
@@ -122,6 +146,7 @@ fn settings(config: &Config, trace: bool, seed: Option<u64>) -> driver::Settings
         monitor: config.monitor.clone(),
         prices: config.prices.clone(),
         trace,
+        prompts: wants_prompts(config),
         seed,
     }
 }
@@ -143,9 +168,9 @@ fn drive(
     let driver = LlmModelDriver::new(settings, config.routes.clone(), instances.collect())?;
     driver.build_with(builder(&config, env, http));
     let mut telemetry = wanted.start(&driver, http)?;
-    let key = config.notify_key.as_ref().map(|(key, _)| key.clone());
-    let deck = Deck::from(driver.clone());
-    telemetry.notifier = Notifier::start(&deck, &config.notify, key, http)?;
+    if let Some(told) = telemetry.telling.other(&config, &driver, http)? {
+        telemetry.telling.replace(told);
+    }
     tracing::info!(instances = config.instances.len(), from = %config.found, "started");
     Ok(Started {
         driver,

@@ -288,13 +288,18 @@ fn summary(board: &Board) -> String {
         .sum();
     let permits: usize = on.clone().map(|instance| instance.permits).sum();
     format!(
-        "{}/{} on, {in_flight}/{permits} in flight, queue {}/{}, {} requests, {} ok, {} up",
+        "{}/{} on, {in_flight}/{permits} in flight, queue {}/{}, {} requests, {} ok, {}{} up",
         on.count(),
         board.instances.len(),
         board.queue.length,
         board.queue.limit,
         board.totals.total_requests,
         percent(board.totals.success_rate()),
+        if board.retries.left == 0 && board.retries.limit > 0 {
+            "no retries left, "
+        } else {
+            ""
+        },
         duration(board.uptime),
     )
 }

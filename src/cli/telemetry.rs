@@ -1,10 +1,13 @@
 //! What goes to others while a face runs: traces and metrics to a collector, when the `OTEL_` variables ask for
 //! them, and alerts to whom the config names.
 
+use secrecy::{ExposeSecret, SecretString};
+
 use crate::base::Error;
-use crate::config::Env;
+use crate::config::{Config, Env};
+use crate::deck::Deck;
 use crate::driver::LlmModelDriver;
-use crate::notify::Notifier;
+use crate::notify::{self, Notifier};
 use crate::provider::Http;
 
 /// What the variables ask for.
@@ -20,7 +23,48 @@ pub(super) struct Telemetry {
     #[cfg(feature = "otel")]
     exporter: Option<crate::export::otlp::Exporter>,
     /// Tells somebody of alerts, while it is here.
-    pub(super) notifier: Option<Notifier>,
+    pub(super) telling: Telling,
+}
+
+/// Who is told of alerts, as the config has it.
+#[derive(Default)]
+pub(super) struct Telling {
+    settings: notify::Settings,
+    key: Option<SecretString>,
+    notifier: Option<Notifier>,
+}
+
+impl Telling {
+    /// Begins to tell whom a config names; `None` when that is who is told already. Nobody is let go yet.
+    ///
+    /// # Errors
+    /// `config` when the webhook's URL is none.
+    pub(super) fn other(
+        &self,
+        config: &Config,
+        driver: &LlmModelDriver,
+        http: &Http,
+    ) -> Result<Option<Self>, Error> {
+        let key = config.notify_key.as_ref().map(|(key, _)| key.clone());
+        let exposed =
+            |key: &Option<SecretString>| key.as_ref().map(|key| key.expose_secret().to_owned());
+        if config.notify == self.settings && exposed(&key) == exposed(&self.key) {
+            return Ok(None);
+        }
+        let deck = Deck::from(driver.clone());
+        Ok(Some(Self {
+            notifier: Notifier::start(&deck, &config.notify, key.clone(), http)?,
+            settings: config.notify.clone(),
+            key,
+        }))
+    }
+
+    /// Puts others in its place; what it has heard is still told.
+    pub(super) fn replace(&mut self, others: Self) {
+        if let Some(before) = std::mem::replace(self, others).notifier {
+            before.retire();
+        }
+    }
 }
 
 #[cfg(feature = "otel")]
@@ -49,11 +93,11 @@ impl Wanted {
         let Some(settings) = self.settings else {
             return Ok(Telemetry::default());
         };
-        let deck = crate::deck::Deck::from(driver.clone());
+        let deck = Deck::from(driver.clone());
         let exporter = crate::export::otlp::Exporter::start(&deck, settings, http)?;
         Ok(Telemetry {
             exporter,
-            notifier: None,
+            telling: Telling::default(),
         })
     }
 }

@@ -144,6 +144,9 @@ where
     };
     console.watch_keeping();
     console.draw(terminal)?;
+    if let Some(drawn) = console.app.context.drawn.take() {
+        drawn.notify_one();
+    }
     loop {
         let drawing_waits = console.pace.wants() && (console.away || !host.is_ready());
         let wake = console.wake(drawing_waits);
@@ -405,7 +408,11 @@ impl Console {
             TerminalEvent::Key(key) => Event::Key(key),
             TerminalEvent::Paste(text) => Event::Paste(text),
             TerminalEvent::Mouse(mouse) => Event::Mouse(mouse),
-            TerminalEvent::Resize(..) => Event::Resize,
+            TerminalEvent::Resize(..) => {
+                // What the terminal made of the picture is not known, also when it is back at the size it had.
+                self.clear = true;
+                Event::Resize
+            }
             TerminalEvent::FocusGained | TerminalEvent::FocusLost => return,
         };
         self.happened(event, host);

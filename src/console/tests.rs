@@ -9,6 +9,8 @@ mod fake;
 mod find;
 mod fuzz;
 mod harness;
+#[cfg(feature = "store")]
+mod library;
 mod life;
 mod looks;
 mod metrics;

@@ -325,6 +325,7 @@ impl Applied {
             monitor,
             prices,
             trace: _,
+            prompts: _,
             seed: _,
         } = settings;
         for (section, is_other) in [

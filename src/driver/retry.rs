@@ -5,7 +5,7 @@ use std::time::Duration;
 use rand::Rng;
 use serde::{Deserialize, Serialize};
 
-use crate::base::{Error, ErrorKind};
+use crate::base::{Error, ErrorKind, RetryView};
 
 /// Retries and their budget.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -87,6 +87,7 @@ struct Account {
     tokens: f64,
     share: f64,
     most: f64,
+    refused: u64,
 }
 
 impl Budget {
@@ -95,6 +96,7 @@ impl Budget {
             tokens: settings.burst,
             share: settings.budget,
             most: settings.burst * 5.0,
+            refused: 0,
         }))
     }
 
@@ -121,8 +123,22 @@ impl Budget {
         let enough = account.tokens >= 1.0;
         if enough {
             account.tokens -= 1.0;
+        } else {
+            account.refused += 1;
         }
         enough
+    }
+
+    /// Returns how it stands.
+    pub(crate) fn view(&self) -> RetryView {
+        let account = self.0.lock();
+        // Fifths do not add up to whole numbers to the last digit.
+        let whole = |amount: f64| (amount + 1e-9).max(0.0) as u64;
+        RetryView {
+            left: whole(account.tokens),
+            limit: whole(account.most),
+            refused: account.refused,
+        }
     }
 }
 

@@ -10,7 +10,7 @@ use tokio::time::Instant;
 use crate::base::trace::{Trace, attempt_span};
 use crate::base::{
     Answer, Attempt, ChatRequest, ChatStream, Chunk, DeckEvent, Error, ErrorKind, FinishReason,
-    InstanceName, Outcome, ProviderType, RequestId, RouteName, Sample, Started, Target,
+    InstanceName, Outcome, ProviderType, RequestId, RouteName, Sample, Started, Target, shorten,
 };
 
 use super::attempt::Running;
@@ -219,6 +219,10 @@ impl Active {
         self.request.traceparent.clone_from(&self.traceparent);
         if self.in_force.settings.trace {
             let trace = Trace::of(self.id, self.traceparent.as_deref());
+            if trace.parent.is_none() {
+                // What a caller said of another trace means nothing in this one.
+                self.request.tracestate = None;
+            }
             let span = attempt_span(self.id, lease.instance(), started_after);
             self.request.traceparent = Some(trace.traceparent(span));
         }
@@ -488,6 +492,13 @@ impl Active {
         tracing::trace!(target: "llmdeck::prompts", request = %self.id, ?text, "answer");
     }
 
+    /// Returns what was asked, for those who want it in the request log.
+    fn prompt(&self) -> Option<Arc<str>> {
+        const LONGEST: usize = 64 << 10;
+        let is_wanted = self.shared.in_force().settings.prompts;
+        is_wanted.then(|| shorten(&written(&self.request), LONGEST).into())
+    }
+
     /// Makes the error that ends the request.
     fn fail(&mut self, error: Error) -> Error {
         let error = error
@@ -510,6 +521,7 @@ impl Active {
         sample.caller.clone_from(&self.request.caller);
         sample.conversation.clone_from(&self.request.conversation);
         sample.traceparent.clone_from(&self.traceparent);
+        sample.tracestate.clone_from(&self.request.tracestate);
         sample.target.clone_from(&self.request.target);
         sample.route.clone_from(&self.route);
         sample.finish_reason.clone_from(&response.finish_reason);
@@ -533,6 +545,7 @@ impl Active {
         sample.failovers = self.counts.failovers;
         sample.hedges = self.counts.hedges;
         sample.error = error.map(|error| (error.kind(), error.message().to_owned()));
+        sample.prompt = self.prompt();
         sample
     }
 }

@@ -229,6 +229,9 @@ impl Collector {
         let oldest = board.queue.oldest.unwrap_or(Duration::ZERO);
         self.number(metric::QUEUE_OLDEST, &[], oldest.as_secs_f64());
         self.count(metric::QUEUE_REFUSED, &[], board.queue.refused);
+        self.count(metric::RETRY_BUDGET_LEFT, &[], board.retries.left);
+        self.count(metric::RETRY_BUDGET_LIMIT, &[], board.retries.limit);
+        self.count(metric::RETRY_BUDGET_REFUSED, &[], board.retries.refused);
     }
 
     fn instance(&mut self, of: &InstanceView) {

@@ -101,6 +101,12 @@ metrics! {
         "How long the oldest waiting request has waited";
     QUEUE_REFUSED = Counter "llmdeck.queue.refused" "{request}"
         "Requests refused because the queue was full or the wait would have been too long";
+    RETRY_BUDGET_LEFT = Gauge "llmdeck.retry.budget.left" "{attempt}"
+        "Retries and failovers that may be made at once before requests have paid for more";
+    RETRY_BUDGET_LIMIT = Gauge "llmdeck.retry.budget.limit" "{attempt}"
+        "The most retries and failovers that are saved up";
+    RETRY_BUDGET_REFUSED = Counter "llmdeck.retry.budget.refused" "{attempt}"
+        "Retries and failovers that were not made because the budget was empty";
     INSTANCE_INFO = Gauge "llmdeck.instance.info" "{instance}"
         "Always 1, for each instance with its provider type";
     INSTANCE_STATE = Gauge "llmdeck.instance.state" "{instance}"

@@ -68,7 +68,7 @@ impl Exporter {
                 stop.clone(),
             );
             tasks.push(tokio::spawn(collecting));
-            let sending = send_spans(queue, client, Arc::clone(&settings));
+            let sending = send_spans(queue, deck.clone(), client, Arc::clone(&settings));
             tasks.push(tokio::spawn(sending));
             tracing::info!(to = signal.shown(), "traces are exported");
         }
@@ -172,6 +172,7 @@ async fn collect(
 /// Sends spans in batches until the queue is closed and empty.
 async fn send_spans(
     mut queue: mpsc::Receiver<Arc<Sample>>,
+    deck: Deck,
     client: Client,
     settings: Arc<Settings>,
 ) {
@@ -187,7 +188,8 @@ async fn send_spans(
             }
         }
         if !batch.is_empty() {
-            let request = spans::request(&batch, &settings.resource);
+            let servers = spans::Servers::of(&deck.board());
+            let request = spans::request(&batch, &servers, &settings.resource);
             batch.clear();
             client.send(&request).await;
         }

@@ -50,7 +50,8 @@ impl Budget {
             entries: VecDeque::new(),
             used: 0,
             elsewhere: None,
-            next: 0,
+            // What is recalled has the number 0.
+            next: 1,
         }
     }
 
@@ -138,6 +139,19 @@ impl Budget {
             entry.amount -= back;
             self.used -= back;
         }
+    }
+
+    /// Takes in what was used before everything that is here, oldest first.
+    pub fn recall(&mut self, past: impl IntoIterator<Item = (Instant, u64)>, now: Instant) {
+        let mut before = Self::new(self.limit, self.window);
+        for (at, amount) in past {
+            before.expire(at);
+            before.add(0, amount, at);
+        }
+        before.expire(now);
+        self.used += before.used;
+        before.entries.append(&mut self.entries);
+        self.entries = before.entries;
     }
 
     /// Takes the provider's word: when it says that less is left than we think, others use it too.
@@ -242,6 +256,24 @@ mod tests {
         let now = Instant::now();
         let budget = Budget::new(100, MINUTE);
         assert!(budget.earliest(5_000, now) <= now);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_is_recalled_counts_until_its_window_is_over() {
+        const DAY: Duration = Duration::from_secs(24 * 3600);
+        let start = Instant::now();
+        tokio::time::advance(2 * DAY).await;
+        let now = Instant::now();
+        let mut budget = Budget::new(1_000, DAY);
+        let live = budget.reserve(100, now);
+        let past = [(start, 500), (now - DAY / 2, 600), (now - DAY / 4, 50)];
+        budget.recall(past, now);
+        assert_eq!(budget.left(now), 250, "what is older than a day is over");
+        budget.settle(live, 40, now);
+        assert_eq!(budget.left(now), 310);
+        assert_eq!(budget.earliest(900, now), now + DAY / 2);
+        assert_eq!(budget.left(now + DAY / 2), 910);
+        assert_eq!(budget.left(now + DAY), 1_000);
     }
 
     proptest! {

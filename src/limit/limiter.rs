@@ -171,6 +171,18 @@ impl Limiter {
         }
     }
 
+    /// Takes in what an earlier run used, oldest first: each request's beginning and what it cost.
+    pub fn recall(&mut self, past: &[(Instant, Cost)], now: Instant) {
+        for (budget, (_, unit, _)) in self.budgets.iter_mut().zip(BUDGETS) {
+            if let Some(budget) = budget {
+                budget.recall(
+                    past.iter().map(|(at, cost)| (*at, amount(unit, *cost))),
+                    now,
+                );
+            }
+        }
+    }
+
     /// Takes the provider's own headers into the per-minute budgets.
     pub fn observe(&mut self, headers: &RateLimits, now: Instant) {
         if let (Some(budget), Some(remaining)) = (&mut self.budgets[0], headers.remaining_requests)

@@ -37,23 +37,30 @@ impl Noted {
     }
 }
 
-/// A moment, both ways: the clock's and seconds since the monitor's start.
+/// Where the start stands in a timeline, so that there is room before it for what an earlier run has left. Two days, so
+/// that it is a whole number of nearly every bucket there is.
+pub(super) const START: Duration = Duration::from_secs(2 * 24 * 3600);
+
+/// A moment, both ways: the clock's and where it stands in a timeline.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Moment {
     pub(super) now: Instant,
-    pub(super) since_start: Duration,
+    /// The start is at [`START`].
+    pub(super) at: Duration,
+    /// Before this nothing is known.
+    pub(super) dawn: Duration,
 }
 
 impl Moment {
-    /// Returns whole seconds since the start.
+    /// Returns the second that is being filled.
     pub(super) fn second(&self) -> u64 {
-        self.since_start.as_secs()
+        self.at.as_secs()
     }
 
     /// Returns for how many seconds the slots since `slot_start` have been filled; at least one, so that the first
     /// moments of a program make no wild rates.
     pub(super) fn covered(&self, slot_start: Duration) -> f64 {
-        let covered = self.since_start.saturating_sub(slot_start);
+        let covered = self.at.saturating_sub(slot_start.max(self.dawn));
         covered.as_secs_f64().max(1.0)
     }
 }
@@ -203,7 +210,12 @@ impl Book {
 
     /// Returns what a window holds.
     pub(super) fn read(&mut self, cut: Cut, at: Moment) -> Reading {
-        self.timeline.read(cut, at.second())
+        self.timeline.read(cut, at.second(), at.dawn.as_secs())
+    }
+
+    /// Takes in what was before the start.
+    pub(super) fn recall(&mut self, past: Timeline) {
+        self.timeline.recall(past);
     }
 
     #[cfg(test)]

@@ -65,6 +65,11 @@ impl FailureLog {
         }
     }
 
+    /// Makes an empty one of the same size.
+    pub(super) fn anew(&self) -> Self {
+        Self::new(self.most_entries, self.most_groups)
+    }
+
     /// Remembers a request's failure, if it met one. Every failed attempt counts in its group, and the request's
     /// own failure when it was not an attempt's.
     pub(super) fn record(&mut self, sample: &Sample, at: Instant) {
@@ -135,6 +140,23 @@ impl FailureLog {
                 message,
             },
         );
+    }
+
+    /// Takes in what was before everything that is here, as far as there is room.
+    pub(super) fn recall(&mut self, mut past: Self) {
+        while self.entries.len() < self.most_entries
+            && let Some(entry) = past.entries.pop_back()
+        {
+            self.entries.push_front(entry);
+        }
+        for (key, before) in past.groups {
+            if let Some(group) = self.groups.get_mut(&key) {
+                group.count += before.count;
+                group.first = before.first;
+            } else if self.groups.len() < self.most_groups {
+                self.groups.insert(key, before);
+            }
+        }
     }
 
     /// Tells the last failures, at most `limit`, and all groups.

@@ -6,14 +6,15 @@
 //! 600 s  x 160   the last 26 hours      |. . . . . . . . . .       the sum of sixty of those
 //! ```
 //!
-//! A sample touches only the open second. Slots carry their absolute number (time since the start divided by the
-//! slot's length), so one that a ring has not overwritten yet is told from a current one, and an idle time of any
+//! A sample touches only the open second. Slots carry their absolute number (time since two days before the start,
+//! divided by the slot's length), so one that a ring has not overwritten yet is told from a current one, and an idle time of any
 //! length costs one step. A finished slot never changes; a reader takes a share of it under the lock and adds
 //! them up outside.
 
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::book::START;
 use super::histogram::Histogram;
 use super::packed::Packed;
 use super::tally::Tally;
@@ -25,7 +26,7 @@ pub(super) const LEVELS: [(u64, usize); 3] = [(1, 360), (10, 420), (600, 160)];
 /// What ended in one stretch of time. It does not change any more.
 #[derive(Debug)]
 pub(super) struct Slot {
-    /// Its number since the start, in its level.
+    /// Its number in its level.
     pub(super) number: u64,
     /// What was counted.
     pub(super) tally: Tally,
@@ -157,10 +158,9 @@ impl Timeline {
     }
 
     /// Returns what a window holds, by number of bucket. The newest bucket comes in several parts.
-    pub(super) fn read(&mut self, cut: Cut, second: u64) -> Reading {
+    pub(super) fn read(&mut self, cut: Cut, second: u64, dawn: u64) -> Reading {
         self.advance(second);
-        let newest = cut.newest(self.second);
-        let oldest = newest.saturating_sub(cut.buckets - 1);
+        let (oldest, newest) = cut.span(self.second, dawn);
         let mut parts: Vec<(u64, Arc<Slot>)> = self
             .finished(cut.level, oldest * cut.slots)
             .map(|(number, slot)| (number / cut.slots, Arc::clone(slot)))
@@ -210,6 +210,18 @@ impl Timeline {
         })
     }
 
+    /// Takes in what was before the start: finished slots that have not been overwritten by newer ones.
+    pub(super) fn recall(&mut self, mut past: Self) {
+        past.advance(START.as_secs());
+        for (ring, past) in self.rings.iter_mut().zip(past.rings) {
+            for (place, slot) in ring.slots.iter_mut().zip(past.slots) {
+                if place.is_none() {
+                    *place = slot;
+                }
+            }
+        }
+    }
+
     /// Returns the heap memory it holds, nearly.
     pub(super) fn heap_bytes(&self) -> usize {
         let rings = self.rings.iter().map(|ring| {
@@ -228,7 +240,7 @@ impl Timeline {
 pub(super) struct Reading {
     /// The number of the bucket that is being filled.
     pub(super) newest: u64,
-    /// The number of the first bucket; the start of time is never before bucket 0.
+    /// The number of the first bucket of which something is known.
     pub(super) oldest: u64,
     /// The slots, each with the number of its bucket, in rising order.
     pub(super) parts: Vec<(u64, Arc<Slot>)>,
@@ -279,18 +291,22 @@ impl Cut {
     }
 
     /// Returns the reading of somebody of whom nothing is known.
-    pub(super) fn nothing(&self, second: u64) -> Reading {
-        let newest = self.newest(second);
+    pub(super) fn nothing(&self, second: u64, dawn: u64) -> Reading {
+        let (oldest, newest) = self.span(second, dawn);
         Reading {
             newest,
-            oldest: newest.saturating_sub(self.buckets - 1),
+            oldest,
             parts: Vec::new(),
         }
     }
 
-    /// Returns the number of the bucket that is being filled at `second`.
-    fn newest(&self, second: u64) -> u64 {
-        second / (LEVELS[self.level].0 * self.slots)
+    /// Returns the numbers of the first bucket and of the one that is being filled at `second`; there is none before
+    /// `dawn`.
+    fn span(&self, second: u64, dawn: u64) -> (u64, u64) {
+        let step = LEVELS[self.level].0 * self.slots;
+        let newest = second / step;
+        let oldest = newest.saturating_sub(self.buckets - 1);
+        (oldest.max(dawn / step).min(newest), newest)
     }
 }
 

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
+use jiff::Timestamp;
 use parking_lot::Mutex;
 use tokio::sync::{Notify, broadcast, oneshot};
 use tokio::time::Instant;
@@ -13,6 +14,7 @@ use crate::base::{
 };
 
 use super::core::{Admission, Core, End, Grant, PoolView, Scaled, Verdict, Want, Wanted};
+use super::past::Past;
 use super::queue::Place;
 use super::{InstanceSettings, RouteSettings, Settings, StrategyKind};
 
@@ -145,6 +147,18 @@ impl LlmLoadBalancer {
     ) -> Result<(), Error> {
         self.0
             .with(|core, now| core.apply(settings, routes, instances, now))
+    }
+
+    /// Begins to tell what an earlier run used of the budgets, this one having begun at `start` by both clocks.
+    pub(crate) fn past(&self, start: (Timestamp, Instant)) -> Past {
+        Past::new(start, self.0.state.lock().core.limited())
+    }
+
+    /// Takes in what an earlier run used of the budgets.
+    pub(crate) fn recall(&self, past: Past) {
+        for (name, used) in past.used() {
+            self.0.with(|core, now| core.recall(&name, &used, now));
+        }
     }
 
     /// Adds an instance under a number that was never given before.

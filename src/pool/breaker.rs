@@ -12,6 +12,8 @@
 //! proper end since, a single failure opens it again. An instance that breaks off every answer half-way is therefore
 //! met by one request each open time and not by five.
 //!
+//! After a failure only so many may wait for their first token at once as failures are left until it opens.
+//!
 //! What began before a transition changes nothing (generations). A probe that is cancelled gives its place back.
 //! The open time doubles from 5 s to 60 s, with jitter of up to a quarter, and starts anew after a minute without
 //! another opening. While others wait for a permit it is 5 s again: by then the fault may be over, and a failed probe
@@ -389,6 +391,19 @@ impl Breaker {
     /// Returns failures in a row, rounded down.
     pub(crate) fn consecutive_failures(&self) -> u32 {
         self.consecutive_halves / 2
+    }
+
+    /// Returns how many may wait for their first token at once after a failure: as many as are left until it opens.
+    /// `None` when nothing failed since the last first token. Without it as many as there are permits would meet an
+    /// instance that has just begun to fail, however soon it opens.
+    pub(crate) fn trust(&self) -> Option<u32> {
+        let failed = self.consecutive_halves.div_ceil(2);
+        (failed > 0 && self.is_closed() && self.settings.enabled).then(|| {
+            self.settings
+                .consecutive_failures
+                .saturating_sub(failed)
+                .max(1)
+        })
     }
 
     /// Returns how often it has opened.

@@ -6,11 +6,12 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use futures_util::{FutureExt as _, StreamExt as _, stream};
+use hyper::Version;
 use reqwest::header::HeaderValue;
-use reqwest::{Response, Version};
 use tokio::time::{Instant, timeout, timeout_at};
 
 use super::Timeouts;
+use super::answered::Answered;
 use super::base::{Upstream, content_type, header};
 use super::fault::{Stage, explain};
 use super::reader::Reader;
@@ -39,11 +40,7 @@ pub(super) fn stream(upstream: &Arc<Upstream>, request: &ChatRequest) -> ChatStr
         upstream: Arc::clone(upstream),
         streaming: request.stream,
         raw: request.raw.clone(),
-        traceparent: request
-            .traceparent
-            .as_deref()
-            .filter(|text| Trace::parse(text).is_some())
-            .and_then(|text| HeaderValue::from_str(text).ok()),
+        trace: TraceHeaders::of(request),
         phase: match body(upstream, request) {
             Ok(body) => Phase::Unsent(body),
             Err(error) => Phase::Failed(error),
@@ -81,12 +78,33 @@ fn body(upstream: &Upstream, request: &ChatRequest) -> Result<Bytes, Error> {
     }
 }
 
+/// The W3C trace context to send along.
+#[derive(Default)]
+pub(super) struct TraceHeaders {
+    pub(super) parent: Option<HeaderValue>,
+    pub(super) state: Option<HeaderValue>,
+}
+
+impl TraceHeaders {
+    /// Reads it; what is no `traceparent` is not sent, and neither is a `tracestate` without one.
+    fn of(request: &ChatRequest) -> Self {
+        let parent = request.traceparent.as_deref();
+        let parent = parent
+            .filter(|text| Trace::parse(text).is_some())
+            .and_then(|text| HeaderValue::from_str(text).ok());
+        let state = request.tracestate.as_deref().filter(|_| parent.is_some());
+        Self {
+            state: state.and_then(|text| HeaderValue::from_str(text).ok()),
+            parent,
+        }
+    }
+}
+
 struct Call {
     upstream: Arc<Upstream>,
     streaming: bool,
     raw: Option<Arc<RawBody>>,
-    /// The W3C `traceparent` to send along.
-    traceparent: Option<HeaderValue>,
+    trace: TraceHeaders,
     phase: Phase,
     /// Pieces that are decoded and not yet taken.
     ready: VecDeque<Chunk>,
@@ -100,7 +118,7 @@ enum Phase {
 }
 
 struct Reading {
-    response: Response,
+    response: Answered,
     reader: Reader,
     patience: Patience,
 }
@@ -128,8 +146,8 @@ impl Call {
         let patience = Patience::start(upstream.timeouts, self.streaming);
         let (until, limit) = patience.next();
         let endpoint = self.raw.as_ref().map_or(Endpoint::Chat, |raw| raw.endpoint);
-        let traceparent = self.traceparent.take();
-        let posting = upstream.post(body, endpoint, self.streaming, traceparent);
+        let trace = std::mem::take(&mut self.trace);
+        let posting = upstream.post(body, endpoint, self.streaming, trace);
         let response = match timeout_at(until, posting).await {
             Ok(response) => response?,
             Err(_) => return Err(patience.exhausted(limit)),
@@ -221,7 +239,7 @@ impl Phase {
 }
 
 /// Reads the little that is left of a finished body, so that HTTP/1.1 can use its connection again.
-fn drain(mut response: Response) {
+fn drain(mut response: Answered) {
     if response.version() == Version::HTTP_2 {
         return;
     }

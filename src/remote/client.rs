@@ -25,7 +25,7 @@ use self::heard::{Heard, Sight};
 use super::message::What;
 use crate::base::{
     Board, Changed, ChatRequest, ChatStream, Command, DeckEvent, Error, ErrorKind, Failures,
-    LlmMetrics, Sample, Scope, Series,
+    Figures, LlmMetrics, Sample, Scope, Series,
 };
 use crate::deck::{DeckSource, Line};
 
@@ -161,6 +161,13 @@ impl DeckSource for Remote {
         match self.sight(What::Failures { limit }) {
             Some(Sight::Failures(failures)) => *failures,
             _ => Failures::default(),
+        }
+    }
+
+    fn figures(&self) -> Figures {
+        match self.sight(What::Figures) {
+            Some(Sight::Figures(figures)) => *figures,
+            _ => Figures::default(),
         }
     }
 

@@ -82,6 +82,8 @@ pub(super) enum What {
     Window { scope: Scope, window: Duration },
     /// The last failures.
     Failures { limit: usize },
+    /// Figures since the start by label set.
+    Figures,
 }
 
 /// What the gateway says.

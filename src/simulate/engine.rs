@@ -392,8 +392,6 @@ impl Engine<'_> {
             },
             lease: 0,
             at: 0,
-            joined: 0.0,
-            told: 0,
             in_planned,
         });
         self.lives[live].want.request = u64::from(live);

@@ -32,10 +32,6 @@ pub(super) struct Live {
     pub(super) want: Want,
     pub(super) lease: u64,
     pub(super) at: u32,
-    /// Where its instance stood when the stream began.
-    pub(super) joined: f64,
-    /// Tokens that the pool has been told of.
-    pub(super) told: u64,
     /// Whether it came during a planned fault.
     pub(super) in_planned: bool,
 }

@@ -1,5 +1,6 @@
 //! The file with conversations, used directly: by the command line, and by the thread that owns it in a face.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
@@ -16,9 +17,8 @@ use crate::base::{
 pub use read::Figures;
 pub use search::SearchLimit;
 
-/// How long a deleted conversation can be brought back after the program that deleted it has ended badly, in
-/// microseconds.
-const GRACE: i64 = 3_600_000_000;
+/// How long a deleted conversation can be brought back by a program that still runs, or has ended badly, in microseconds.
+const GRACE: i64 = 24 * 3_600_000_000;
 
 /// The file with conversations.
 #[derive(Debug)]
@@ -27,6 +27,8 @@ pub struct History {
     pub(super) path: PathBuf,
     session: Option<Session>,
     note: Option<String>,
+    /// What this program has marked as deleted and may bring back.
+    deleted: BTreeSet<ConversationId>,
 }
 
 impl History {
@@ -43,6 +45,7 @@ impl History {
             connection: opened.connection,
             session: Session::begin(folder, id),
             note: opened.note,
+            deleted: BTreeSet::new(),
             path,
         };
         history.recover()?;
@@ -77,7 +80,15 @@ impl History {
         for change in changes {
             write::apply(&transaction, change, session)?;
         }
-        transaction.commit()
+        transaction.commit()?;
+        for change in changes {
+            match change {
+                Change::Delete { conversation } => self.deleted.insert(*conversation),
+                Change::Restore { conversation } => self.deleted.remove(conversation),
+                _ => continue,
+            };
+        }
+        Ok(())
     }
 
     /// Writes what came of messages that are coming in, all or none.
@@ -226,13 +237,26 @@ impl History {
             .map_err(|error| self.told(&error))
     }
 
-    /// Removes for good what this program or an earlier one has marked as deleted.
-    pub(super) fn purge(&mut self, now: Option<Timestamp>) -> Result<usize, rusqlite::Error> {
-        let until = now.map_or(i64::MAX, |now| now.as_microsecond() - GRACE);
+    /// Removes for good what was marked as deleted so long ago that nobody will bring it back.
+    pub(super) fn purge(&mut self, now: Timestamp) -> Result<usize, rusqlite::Error> {
+        let ids = read::deleted(&self.connection, now.as_microsecond() - GRACE)?;
+        self.remove_all(ids)
+    }
+
+    /// Removes for good what this program has marked as deleted; what another one has, that one may still bring back.
+    pub(super) fn purge_own(&mut self) -> Result<usize, rusqlite::Error> {
+        let mut ids = read::deleted(&self.connection, i64::MAX)?;
+        ids.retain(|id| self.deleted.contains(id));
+        self.remove_all(ids)
+    }
+
+    fn remove_all(&mut self, ids: Vec<ConversationId>) -> Result<usize, rusqlite::Error> {
+        if ids.is_empty() {
+            return Ok(0);
+        }
         let transaction = self
             .connection
             .transaction_with_behavior(TransactionBehavior::Immediate)?;
-        let ids = read::deleted(&transaction, until)?;
         for id in &ids {
             write::remove(&transaction, *id)?;
         }

@@ -326,6 +326,8 @@ impl Owner {
                 Ok(Job::Gathering) => self.gathering(),
                 Ok(Job::Close(done)) => {
                     self.end();
+                    // The file is closed before the program may end: then it is one file again.
+                    drop(self);
                     // Whoever closes may have lost patience.
                     let _ = done.send(());
                     return;
@@ -354,7 +356,7 @@ impl Owner {
             }
             std::thread::sleep(RETRY.0);
         }
-        if let Err(error) = self.history.purge(None) {
+        if let Err(error) = self.history.purge_own() {
             tracing::warn!("deleted conversations stay for now: {error}");
         }
     }
@@ -377,7 +379,7 @@ impl Owner {
     /// What may be done at leisure, after the start.
     fn tidy(&mut self) {
         let now = Timestamp::now();
-        if let Err(error) = self.history.purge(Some(now)) {
+        if let Err(error) = self.history.purge(now) {
             tracing::warn!("deleted conversations stay for now: {error}");
         }
         if let Err(error) = self.history.retain(&self.settings, now) {

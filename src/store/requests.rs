@@ -1,4 +1,5 @@
-//! The request log: one row a request, written in batches by a thread of its own, without a word of any prompt.
+//! The request log: one row a request, written in batches by a thread of its own, without a word of any prompt unless
+//! a setting wants it.
 //!
 //! Telling it of a request costs a request nothing but a push: what comes faster than it can be written is counted and
 //! left out.
@@ -95,6 +96,21 @@ impl Requests {
         mut take: impl FnMut(Sample) -> bool,
     ) -> Result<(), Error> {
         row::each(&self.connection, since, &mut take)
+            .map_err(|error| fault::told(&self.path, &error))
+    }
+
+    /// Returns since when everything in the log may be read, at most `span` back from `now` and `most` requests;
+    /// `None` when there is nothing.
+    ///
+    /// # Errors
+    /// When it cannot be read.
+    pub fn known_since(
+        &self,
+        now: Timestamp,
+        span: Duration,
+        most: usize,
+    ) -> Result<Option<Timestamp>, Error> {
+        row::known_since(&self.connection, now, span, most)
             .map_err(|error| fault::told(&self.path, &error))
     }
 
@@ -258,6 +274,8 @@ impl Owner {
                 Ok(Job::Gathering) => {}
                 Ok(Job::Close(done)) => {
                     self.write();
+                    // The file is closed before the program may end: then it is one file again.
+                    drop(self);
                     let _ = done.send(());
                     return;
                 }

@@ -103,4 +103,6 @@ create table request(
     attempts text not null
 ) strict;
 create index request_by_time on request(at);
+", "
+alter table request add column prompt text;
 "];

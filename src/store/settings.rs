@@ -14,8 +14,10 @@ pub struct Settings {
     pub keep_days: u32,
     /// When conversations take more room than this, in MiB, the oldest go, unless they are pinned; 0 is no bound.
     pub keep_mb: u32,
-    /// Whether ended requests are logged, without any text.
+    /// Whether ended requests are logged.
     pub requests: bool,
+    /// Whether the log holds what was asked, too.
+    pub prompts: bool,
     /// For how many days a request stays in the log; 0 for as long as there is room.
     pub requests_keep_days: u32,
     /// How much room the request log takes at most, in MiB.
@@ -30,6 +32,7 @@ impl Default for Settings {
             keep_days: 0,
             keep_mb: 0,
             requests: true,
+            prompts: false,
             requests_keep_days: 90,
             requests_keep_mb: 256,
         }

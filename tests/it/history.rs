@@ -13,12 +13,17 @@ const PROGRAM: &str = env!("CARGO_BIN_EXE_llmdeck");
 pub(crate) struct Home {
     folder: tempfile::TempDir,
     _runtime: tokio::runtime::Runtime,
-    _server: Server,
+    server: Server,
 }
 
 impl Home {
     /// Starts an instance that answers at this pace, in tokens per second.
     pub(crate) fn new(pace: f64) -> Self {
+        Self::with(pace, "")
+    }
+
+    /// Does so, with something more in the instance's part of the config.
+    pub(crate) fn with(pace: f64, more: &str) -> Self {
         let runtime = tokio::runtime::Runtime::new().unwrap();
         let guard = runtime.enter();
         let profile = InstanceProfile {
@@ -34,7 +39,7 @@ impl Home {
         let endpoint = server.instances().remove(0);
         let folder = tempfile::tempdir().unwrap();
         let config = format!(
-            "[[instances]]\nname = \"east\"\ntype = \"openai\"\nbase_url = \"{}\"\nkey = \"{}\"\nmodels = [\"{}\"]\n",
+            "[[instances]]\nname = \"east\"\ntype = \"openai\"\nbase_url = \"{}\"\nkey = \"{}\"\nmodels = [\"{}\"]\n{more}",
             endpoint.base_url,
             endpoint.key.as_deref().unwrap_or("sk-x"),
             endpoint.models[0],
@@ -44,7 +49,7 @@ impl Home {
         Self {
             folder,
             _runtime: runtime,
-            _server: server,
+            server,
         }
     }
 
@@ -73,6 +78,27 @@ impl Home {
 
     fn json(&self, arguments: &[&str]) -> Value {
         serde_json::from_str(&self.run(arguments)).unwrap()
+    }
+
+    /// Returns the instance's base URL.
+    pub(crate) fn url(&self) -> String {
+        self.server.instances().remove(0).base_url
+    }
+
+    /// Returns the model that the instance has.
+    pub(crate) fn model(&self) -> String {
+        self.server.instances().remove(0).models.remove(0)
+    }
+
+    /// Returns the instance's key.
+    pub(crate) fn key(&self) -> String {
+        let key = self.server.instances().remove(0).key;
+        key.unwrap_or_else(|| "sk-x".to_owned())
+    }
+
+    /// Counts what the instance has answered in full.
+    pub(crate) fn answered(&self) -> u64 {
+        self.server.stats("east").unwrap().ok
     }
 
     pub(crate) fn data(&self) -> std::path::PathBuf {

@@ -112,7 +112,8 @@ fn imports_go_only_downward() {
         let relative = path.strip_prefix(&src).unwrap();
         let first = relative.iter().next().unwrap().to_str().unwrap();
         let module = first.trim_end_matches(".rs");
-        if matches!(module, "lib" | "main") || relative.ends_with("tests.rs") {
+        let is_test = relative.ends_with("tests.rs") || relative.iter().any(|part| part == "tests");
+        if matches!(module, "lib" | "main") || is_test {
             continue;
         }
         let allowed = rules

@@ -7,11 +7,17 @@
 
 #[cfg(unix)]
 mod attach;
+#[cfg(feature = "store")]
+mod bench;
 mod cli;
 mod config;
 mod console_pty;
 #[cfg(unix)]
 mod console_pty_ends;
+#[cfg(unix)]
+mod console_pty_fuzz;
+#[cfg(unix)]
+mod console_pty_line;
 #[cfg(feature = "store")]
 mod crash;
 mod driver;
@@ -20,5 +26,7 @@ mod gateway;
 #[cfg(feature = "store")]
 mod history;
 mod layers;
+#[cfg(all(feature = "store", feature = "gateway", unix))]
+mod recall;
 mod support;
 mod telemetry;

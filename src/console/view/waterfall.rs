@@ -176,9 +176,11 @@ fn bar(total: Duration, attempt: &Attempt, columns: usize, look: &Look<'_>) -> V
         (share * columns as f64).round() as usize
     };
     let start = attempt.started_after;
-    let end = start + attempt.total;
-    let headers = attempt.headers.map_or(end, |time| start + time);
-    let first = attempt.first_token.map_or(end, |time| start + time);
+    // Another process may say anything.
+    let after = |time: Duration| start.saturating_add(time);
+    let end = after(attempt.total);
+    let headers = attempt.headers.map_or(end, after);
+    let first = attempt.first_token.map_or(end, after);
     let queued_from = start.saturating_sub(attempt.queued);
     let stops = [
         (Part::Queued, queued_from, start),

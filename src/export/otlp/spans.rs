@@ -10,6 +10,7 @@
 //! ```
 //! Tokens stand at the attempt that answered and nowhere else, so that sums over spans are right.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -21,7 +22,7 @@ use opentelemetry_proto::tonic::trace::v1::{ResourceSpans, ScopeSpans, Span, Sta
 
 use super::proto::{nanos, number, resource, scope, text, texts, whole};
 use crate::base::trace::{Trace, attempt_span, part_span, request_span};
-use crate::base::{Attempt, Outcome, Sample};
+use crate::base::{Attempt, Board, InstanceName, InstanceView, Outcome, ProviderType, Sample};
 use crate::export::families::{CHAT, label};
 
 /// The flags that say whether the parent is known to be in another process: known, and it is.
@@ -32,11 +33,12 @@ const LOCAL_PARENT: u32 = 0x100;
 /// Makes an export of some requests.
 pub(super) fn request(
     samples: &[Arc<Sample>],
+    servers: &Servers,
     attributes: &[(String, String)],
 ) -> ExportTraceServiceRequest {
     let mut spans = Vec::new();
     for sample in samples {
-        Tree::of(sample).write(&mut spans);
+        Tree::of(sample, servers).write(&mut spans);
     }
     ExportTraceServiceRequest {
         resource_spans: vec![ResourceSpans {
@@ -51,9 +53,41 @@ pub(super) fn request(
     }
 }
 
+/// Where instances are, by their names.
+#[derive(Default)]
+pub(super) struct Servers(HashMap<InstanceName, Server>);
+
+struct Server {
+    provider_type: ProviderType,
+    /// Host and port.
+    place: Option<(String, u16)>,
+}
+
+impl Servers {
+    /// Reads them off a board.
+    pub(super) fn of(board: &Board) -> Self {
+        let server = |instance: &InstanceView| Server {
+            provider_type: instance.provider_type,
+            place: reqwest::Url::parse(&instance.base_url)
+                .ok()
+                .and_then(|url| {
+                    let host = url.host_str()?.trim_matches(['[', ']']);
+                    Some((host.to_owned(), url.port_or_known_default()?))
+                }),
+        };
+        let instances = board.instances.iter();
+        Self(
+            instances
+                .map(|instance| (instance.name.clone(), server(instance)))
+                .collect(),
+        )
+    }
+}
+
 /// One request and its place in a trace.
 struct Tree<'s> {
     sample: &'s Sample,
+    servers: &'s Servers,
     trace: Trace,
     root: u64,
     called: u64,
@@ -68,9 +102,10 @@ struct Plan {
 }
 
 impl<'s> Tree<'s> {
-    fn of(sample: &'s Sample) -> Self {
+    fn of(sample: &'s Sample, servers: &'s Servers) -> Self {
         Self {
             sample,
+            servers,
             trace: Trace::of(sample.request, sample.traceparent.as_deref()),
             root: request_span(sample.request),
             called: nanos(sample.called_at),
@@ -189,11 +224,16 @@ impl<'s> Tree<'s> {
             text(label::MODEL, &attempt.model),
             text(label::INSTANCE, attempt.instance.as_str()),
         ];
-        // Only of the last one asked is the type known; another instance may be of another.
-        if let Some(provider_type) = sample.provider_type
-            && sample.instance.as_ref() == Some(&attempt.instance)
-        {
-            attributes.push(text(label::PROVIDER, provider_type.as_str()));
+        // Of an instance that has left meanwhile the sample may still know the type.
+        let server = self.servers.0.get(&attempt.instance);
+        let is_last = sample.instance.as_ref() == Some(&attempt.instance);
+        let provider_type = server
+            .map(|server| server.provider_type)
+            .or(sample.provider_type.filter(|_| is_last));
+        attributes.extend(provider_type.map(|of| text(label::PROVIDER, of.as_str())));
+        if let Some((address, port)) = server.and_then(|server| server.place.as_ref()) {
+            attributes.push(text("server.address", address));
+            attributes.push(whole("server.port", u64::from(*port)));
         }
         if let Some(status) = attempt.status {
             attributes.push(whole("http.response.status_code", u64::from(status)));
@@ -231,6 +271,7 @@ impl<'s> Tree<'s> {
         };
         Span {
             trace_id: self.trace.id.to_be_bytes().to_vec(),
+            trace_state: self.sample.tracestate.clone().unwrap_or_default(),
             span_id: plan.id.to_be_bytes().to_vec(),
             parent_span_id: parent,
             flags: LOCAL_PARENT | u32::from(self.trace.flags),

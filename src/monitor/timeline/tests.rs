@@ -142,7 +142,7 @@ proptest! {
         }
         now += idle;
         let cut = Cut::new(Duration::from_secs(window), most);
-        let reading = timeline.read(cut, now);
+        let reading = timeline.read(cut, now, 0);
         let step = cut.step().as_secs();
         prop_assert_eq!(reading.newest, now / step);
         prop_assert_eq!(reading.oldest, (now / step).saturating_sub(cut.buckets - 1));

@@ -7,6 +7,7 @@
 use tokio::time::Instant;
 
 use crate::base::{Changed, DeckEvent, Error, ErrorKind, InstanceName};
+use crate::limit::Cost;
 
 use super::super::strategy::StrategyKind;
 use super::super::{InstanceSettings, RouteSettings, Settings};
@@ -112,6 +113,22 @@ impl Core {
         self.forget_the_gone(order);
         self.sort_anew(now);
         Ok(())
+    }
+
+    /// Takes in what an earlier run used of an instance's budgets, oldest first.
+    pub(crate) fn recall(&mut self, name: &InstanceName, past: &[(Instant, Cost)], now: Instant) {
+        let Some(at) = self.find(name) else {
+            return;
+        };
+        self.slots[at].limiter.recall(past, now);
+        self.refresh(at, now);
+        self.rescore(at, now);
+    }
+
+    /// Returns the settings of the instances that have budgets.
+    pub(crate) fn limited(&self) -> impl Iterator<Item = &InstanceSettings> {
+        let limited = self.slots.iter().filter(|slot| slot.limiter.has_budgets());
+        limited.map(|slot| &slot.settings)
     }
 
     /// Adds one instance at the end.
@@ -285,7 +302,8 @@ impl Core {
         self.standings[at] = super::Standing {
             in_flight: self.standings[at].in_flight,
             ..self.standing_of(at, now)
-        };
+        }
+        .weighed();
     }
 
     /// Puts the positions in this order, those not named behind them, and drops those that have left.
@@ -309,11 +327,7 @@ impl Core {
         }
         pick(&mut self.slots, &order);
         pick(&mut self.standings, &order);
-        pick(&mut self.gates, &order);
-        pick(&mut self.ready, &order);
-        self.asking = (self.ready.iter())
-            .filter(|ready| **ready == super::Ready::Ask)
-            .count();
+        self.gates.reorder(&order);
         pick(&mut self.known_states, &order);
         for lease in self.leases.values_mut() {
             // What has a running request is never dropped.
@@ -361,7 +375,7 @@ impl Core {
         for at in 0..self.slots.len() {
             self.refresh(at, now);
         }
-        self.refuse_the_hopeless(now);
+        self.refuse_the_hopeless();
         self.dispatch(now);
     }
 }

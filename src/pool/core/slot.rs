@@ -6,7 +6,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use crate::base::ErrorKind;
-use crate::limit::{Cost, Limiter, Rate};
+use crate::limit::{Cost, Limiter};
 
 use super::super::InstanceSettings;
 use super::super::adaptive::Adaptive;
@@ -49,6 +49,8 @@ pub(crate) struct Slot {
     missing: Vec<(String, Instant)>,
     /// Attempts without a first token, oldest first; ended ones are removed lazily.
     pub(crate) unanswered: VecDeque<(u64, Instant)>,
+    /// How many attempts run that have no first token yet.
+    pub(crate) silent: u32,
     pub(crate) last_latency: Option<Duration>,
 }
 
@@ -78,6 +80,7 @@ impl Slot {
             held: None,
             missing: Vec::new(),
             unanswered: VecDeque::new(),
+            silent: 0,
             last_latency: None,
             settings,
         }
@@ -120,22 +123,10 @@ impl Slot {
         let mut cost = want.cost;
         if self.limiter.limits_spending() {
             let asked = want.model.as_ref().or(self.settings.models.first());
-            let rate = self.rate(asked.map(String::as_str));
+            let rate = self.settings.rate(asked.map(String::as_str));
             cost.spend = rate.micros(cost.tokens.saturating_sub(cost.output), cost.output);
         }
         cost
-    }
-
-    /// Returns what a model costs; the dearest known one stands for one that is not known.
-    pub(crate) fn rate(&self, model: Option<&str>) -> Rate {
-        let rates = &self.settings.rates;
-        let known = model.and_then(|model| rates.get(model)).copied();
-        known.unwrap_or_else(|| {
-            rates.values().fold(Rate::default(), |most, rate| Rate {
-                input: most.input.max(rate.input),
-                output: most.output.max(rate.output),
-            })
-        })
     }
 
     /// Returns when interval and cooling let the next request begin; `None` for at once.

@@ -16,7 +16,7 @@ use super::super::delta::apply;
 use super::super::message::{FromConsole, FromGateway, Hello, LINE, Number, What};
 use crate::base::{
     Answer, Board, Changed, ChatRequest, Chunk, Command, DeckEvent, Error, ErrorKind, Failures,
-    LlmMetrics, RequestId, Sample, Series, clean_line,
+    Figures, LlmMetrics, RequestId, Sample, Series, clean_line,
 };
 use crate::deck::Line;
 
@@ -55,6 +55,7 @@ pub(super) enum Sight {
     Series(Box<Series>),
     Window(Box<LlmMetrics>),
     Failures(Box<Failures>),
+    Figures(Box<Figures>),
 }
 
 /// One view and what was heard of it.
@@ -278,7 +279,9 @@ impl Heard {
     fn ask_for(&mut self, what: What, id: Number) {
         let every = match what {
             What::Board => BOARD_EVERY,
-            What::Series { .. } | What::Window { .. } | What::Failures { .. } => FIGURES_EVERY,
+            What::Series { .. } | What::Window { .. } | What::Failures { .. } | What::Figures => {
+                FIGURES_EVERY
+            }
         };
         let every = every.as_millis() as u64;
         if self.out.is_some() {
@@ -606,6 +609,7 @@ fn make(what: &What, value: &Value, age: i64) -> Result<Sight, String> {
         What::Series { .. } => Sight::Series(Box::new(whole(&in_a_row(value), age)?)),
         What::Window { .. } => Sight::Window(Box::new(whole(value, age)?)),
         What::Failures { .. } => Sight::Failures(Box::new(whole(value, age)?)),
+        What::Figures => Sight::Figures(Box::new(whole(value, age)?)),
     })
 }
 

@@ -135,12 +135,14 @@ fn bounded(what: What) -> What {
             limit: limit.min(MOST_FAILURES),
         },
         What::Board => What::Board,
+        What::Figures => What::Figures,
     }
 }
 
 fn read(deck: &Deck, what: &What) -> Value {
     match what {
         What::Board => to_value(&*deck.board()),
+        What::Figures => to_value(&deck.figures()),
         What::Series {
             scope,
             window,

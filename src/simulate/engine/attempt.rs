@@ -78,9 +78,8 @@ impl Engine<'_> {
         let live = &mut self.lives[place];
         live.phase = Phase::Streaming;
         live.first_token = now;
-        live.told = 0;
         let at = live.at;
-        live.joined = self.truth.lock().machines[at as usize].join(place, live.output, seconds);
+        self.truth.lock().machines[at as usize].join(place, live.output, seconds);
         self.core.first_token(live.lease, instant);
         self.expect_end(at);
     }
@@ -101,19 +100,20 @@ impl Engine<'_> {
     /// Ends the stream of an instance that is complete.
     pub(super) fn end(&mut self, at: u32, version: u32) {
         let seconds = self.seconds();
-        let place = {
+        let (news, place) = {
             let machine = &mut self.truth.lock().machines[at as usize];
             if machine.version != version {
                 return;
             }
-            machine.finish(seconds)
+            (machine.news(seconds), machine.finish(seconds))
         };
         let Some(place) = place else { return };
         let live = &self.lives[place];
         let (lease, output) = (live.lease, u64::from(live.output));
-        let untold = output.saturating_sub(live.told);
         let counted = self.counted(live.prompt) as u64 + output;
-        self.core.progress(lease, untold);
+        if let Some((news, _)) = news {
+            self.core.progress(lease, news);
+        }
         self.in_flight[at as usize] -= 1;
         self.tally.tokens[at as usize] += output as f64;
         let end = End::Success {
@@ -170,20 +170,13 @@ impl Engine<'_> {
         }
     }
 
-    /// Tells the pool how far the running streams are.
+    /// Tells the pool how far the running streams are: all of an instance at once, for it adds them up anyway.
     pub(super) fn tell_progress(&mut self) {
         let seconds = self.seconds();
         let mut truth = self.truth.lock();
         for machine in &mut truth.machines {
-            let served = machine.advance(seconds);
-            for stream in machine.streams() {
-                let live = &mut self.lives[stream.live];
-                let done = (served - live.joined) as u64;
-                let news = done.saturating_sub(live.told);
-                if news > 0 {
-                    live.told = done;
-                    self.core.progress(live.lease, news);
-                }
+            if let Some((news, live)) = machine.news(seconds) {
+                self.core.progress(self.lives[live].lease, news);
             }
         }
     }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use jiff::Timestamp;
-use rusqlite::{Connection, Row, params};
+use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use crate::base::{
     ErrorKind, FinishReason, InstanceName, Outcome, ProviderType, RequestId, RouteName, Sample,
@@ -31,9 +31,9 @@ pub(super) fn insert(connection: &Connection, sample: &Sample) -> Result<(), rus
             "insert into request(at, request, caller, conversation, target, route, instance, provider_type, model,
                 outcome, kind, error, finish_reason, queued, first_token, between_tokens, total, retries, failovers,
                 hedges, prompt_tokens, completion_tokens, total_tokens, cached_tokens, cache_write_tokens,
-                reasoning_tokens, cost, attempts)
+                reasoning_tokens, cost, attempts, prompt)
              values(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21,
-                ?22, ?23, ?24, ?25, ?26, ?27, ?28)",
+                ?22, ?23, ?24, ?25, ?26, ?27, ?28, ?29)",
         )?
         .execute(params![
             sample.called_at.as_microsecond(),
@@ -64,12 +64,41 @@ pub(super) fn insert(connection: &Connection, sample: &Sample) -> Result<(), rus
             count(usage.reasoning_tokens),
             sample.cost,
             attempts_to_json(&sample.attempts).map_err(error)?,
+            sample.prompt.as_deref(),
         ])?;
     Ok(())
 }
 
 fn micros(time: Duration) -> i64 {
     i64::try_from(time.as_micros()).unwrap_or(i64::MAX)
+}
+
+/// Returns the time from which on rows are to be read: so far back, so many, and never before the oldest.
+pub(super) fn known_since(
+    connection: &Connection,
+    now: Timestamp,
+    span: Duration,
+    most: usize,
+) -> Result<Option<Timestamp>, rusqlite::Error> {
+    let oldest: Option<i64> =
+        connection.query_row("select min(at) from request", [], |row| row.get(0))?;
+    let Some(oldest) = oldest else {
+        return Ok(None);
+    };
+    let since = now
+        .as_microsecond()
+        .saturating_sub(micros(span))
+        .max(oldest);
+    let enough: Option<i64> = connection
+        .prepare_cached("select at from request where at > ?1 order by at desc limit 1 offset ?2")?
+        .query_row(
+            params![since, i64::try_from(most).unwrap_or(i64::MAX)],
+            |row| row.get(0),
+        )
+        .optional()?;
+    // What was called at that very moment may be one too many.
+    let since = enough.map_or(since, |at| at.saturating_add(1));
+    Ok(Timestamp::from_microsecond(since).ok())
 }
 
 /// Goes over rows since a time, oldest first.

@@ -255,3 +255,36 @@ fn too_much_goes_oldest_first() {
     assert_eq!(titles(&history)[0], "q300");
     assert!(history.figures().unwrap().bytes < 6 << 20);
 }
+
+#[tokio::test]
+async fn what_another_program_deleted_it_may_still_bring_back() {
+    let folder = tempfile::tempdir().unwrap();
+    let (one, two) = (store(&folder, 1), store(&folder, 2));
+    let patience = Duration::from_secs(60);
+    for id in 1..=3 {
+        one.save(Change::Begin(Box::new(chat(id, &format!("q{id}"), "a"))));
+    }
+    let reader = history(&folder, 9);
+    let there = |total| until(|| (reader.list(1, 0).unwrap().total == total).then_some(()));
+    there(3);
+    let delete = |id| Change::Delete {
+        conversation: ConversationId(id),
+    };
+    one.save(delete(1));
+    two.save(delete(2));
+    two.save(delete(3));
+    let conversation = ConversationId(3);
+    two.save(Change::Restore { conversation });
+    there(1);
+    two.close(patience).await;
+    let conversation = ConversationId(1);
+    one.save(Change::Restore { conversation });
+    one.close(patience).await;
+    let after = history(&folder, 3);
+    assert_eq!(titles(&after), ["q3", "q1"]);
+    let rows: i64 = after
+        .connection
+        .query_row("select count(*) from conversation", [], |row| row.get(0))
+        .unwrap();
+    assert_eq!(rows, 2, "the other one is gone for good");
+}

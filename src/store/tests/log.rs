@@ -65,6 +65,60 @@ fn all() -> Filter {
 }
 
 #[test]
+fn a_prompt_is_in_the_log_only_where_it_was_asked_for() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut requests = Requests::open(folder.path()).unwrap();
+    let asked = Sample {
+        prompt: Some("[{\"role\":\"user\"}]".into()),
+        ..sample(2)
+    };
+    requests
+        .write(&[Arc::new(sample(1)), Arc::new(asked)])
+        .unwrap();
+    let path = folder.path().join(crate::store::REQUESTS_FILE);
+    let prompts: Vec<Option<String>> = rusqlite::Connection::open(path)
+        .unwrap()
+        .prepare("select prompt from request order by at")
+        .unwrap()
+        .query_map([], |row| row.get(0))
+        .unwrap()
+        .map(Result::unwrap)
+        .collect();
+    assert_eq!(prompts, [None, Some("[{\"role\":\"user\"}]".to_owned())]);
+}
+
+#[test]
+fn the_log_is_read_so_far_back_and_so_many() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut requests = Requests::open(folder.path()).unwrap();
+    let now = at(100 * 60);
+    let since = |requests: &Requests, minutes: u64, most| {
+        let span = Duration::from_secs(60 * minutes);
+        requests.known_since(now, span, most).unwrap()
+    };
+    assert_eq!(since(&requests, 50, 9), None);
+    let samples: Vec<Arc<Sample>> = (10..=99).map(|number| Arc::new(sample(number))).collect();
+    requests.write(&samples).unwrap();
+    assert_eq!(since(&requests, 1000, 1000), Some(at(10 * 60)), "the first");
+    assert_eq!(since(&requests, 50, 1000), Some(at(50 * 60)));
+    let count = |since| {
+        let mut count = 0;
+        let take = |_| {
+            count += 1;
+            true
+        };
+        requests.each_since(since, take).unwrap();
+        count
+    };
+    assert_eq!(count(since(&requests, 50, 1000).unwrap()), 50);
+    assert_eq!(
+        count(since(&requests, 50, 7).unwrap()),
+        7,
+        "the newest seven"
+    );
+}
+
+#[test]
 fn a_request_is_read_back_as_it_was() {
     let folder = tempfile::tempdir().unwrap();
     let mut requests = Requests::open(folder.path()).unwrap();
