@@ -16,6 +16,7 @@ pub mod composer;
 mod effect;
 mod event;
 mod keymap;
+mod memory;
 mod run;
 mod settings;
 mod state;
@@ -38,12 +39,15 @@ use jiff::tz::TimeZone;
 use tokio::time::Instant;
 
 pub use archive::{Archive, Kept};
+
 pub use keymap::{KeyProblem, KeySettings, Keys, check_keys, key_actions, key_contexts};
+pub use memory::Memory;
 pub use settings::{Notice, Settings};
 pub use words::LangChoice;
 
 use self::app::App;
 use self::run::Face;
+use self::run::looks::Looks;
 use self::term_env::{Depth, TermEnv};
 use self::terminal::Keyboard;
 use self::terminal::ask::{self, Background};
@@ -73,6 +77,8 @@ pub struct Context {
     pub by: Option<String>,
     /// Where conversations are kept.
     pub kept: Kept,
+    /// What is remembered from run to run beside them.
+    pub memory: Memory,
     /// Who waits for the first frame.
     pub drawn: Option<Arc<tokio::sync::Notify>>,
 }
@@ -102,9 +108,25 @@ pub enum ExitReason {
 }
 
 /// Tells whether light or dark decides the theme, and the terminal can be asked.
-fn wants_background(settings: &Settings, env: &TermEnv) -> bool {
-    let automatic = settings.theme.as_deref().is_none_or(|name| name == "auto");
-    automatic && env.depth() > Depth::Ansi16
+fn wants_background(theme: &str, env: &TermEnv) -> bool {
+    theme == "auto" && env.depth() > Depth::Ansi16
+}
+
+/// The theme that the config names, else the one that was chosen the last time, else what the terminal says.
+fn first_theme(settings: &Settings, context: &Context, looks: &mut Looks) -> Result<Theme, Error> {
+    let paint = context.memory.notes.paint;
+    if settings.names_theme() {
+        looks.current = settings.theme.clone().unwrap_or_default();
+        return looks.theme(&looks.current, paint);
+    }
+    if let Some(chosen) = &context.memory.notes.theme
+        && let Ok(theme) = looks.theme(chosen, paint)
+    {
+        looks.current.clone_from(chosen);
+        return Ok(theme);
+    }
+    looks.current = "auto".to_owned();
+    looks.theme("auto", paint)
 }
 
 /// Runs the console on the real terminal until somebody leaves.
@@ -112,18 +134,22 @@ fn wants_background(settings: &Settings, env: &TermEnv) -> bool {
 /// # Errors
 /// When there is no terminal, when the theme is wrong, or when the terminal cannot be drawn on.
 pub async fn start(deck: Deck, settings: Settings, context: Context) -> Result<ExitReason, Error> {
-    let mut env = TermEnv::read();
+    let mut looks = Looks {
+        env: TermEnv::read(),
+        dirs: context.theme_dirs.clone(),
+        current: String::new(),
+    };
     // A wrong theme is said before the terminal is taken.
-    let mut theme = Theme::choose_in(settings.theme.as_deref(), &context.theme_dirs, &env)?;
-    let mut session = terminal::open(&settings, &env)?;
+    let mut theme = first_theme(&settings, &context, &mut looks)?;
+    let mut session = terminal::open(&settings, &looks.env)?;
     let mut answers_late = false;
-    if wants_background(&settings, &env) {
+    if wants_background(&looks.current, &looks.env) {
         match ask::background() {
-            Background::Is(colour) => env.background = Some(colour),
+            Background::Is(colour) => looks.env.background = Some(colour),
             Background::Unknown => {}
             Background::Late => answers_late = true,
         }
-        theme = Theme::choose_in(settings.theme.as_deref(), &context.theme_dirs, &env)?;
+        theme = first_theme(&settings, &context, &mut looks)?;
     }
     words::speak(settings.lang.resolve(|name| std::env::var(name).ok()));
     let log = context.log.clone();
@@ -132,6 +158,7 @@ pub async fn start(deck: Deck, settings: Settings, context: Context) -> Result<E
         screen: Screen::new(theme, settings.ascii),
         frames_per_second: settings.frames_per_second,
         log,
+        looks,
     };
     let run = run::run(
         &mut session.terminal,

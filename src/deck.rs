@@ -11,7 +11,7 @@ use tokio::time::Instant;
 
 use crate::base::{
     Board, Changed, ChatRequest, ChatStream, Command, DeckEvent, Error, Failures, Figures,
-    LlmMetrics, Sample, Scope, Series,
+    InstanceName, LlmMetrics, Loaded, Sample, Scope, Series,
 };
 
 /// What stands behind a [`Deck`].
@@ -31,6 +31,10 @@ pub trait DeckSource: Send + Sync {
     /// Returns figures since the start by label set, for exporters; none from a source that keeps none.
     fn figures(&self) -> Figures {
         Figures::default()
+    }
+    /// Asks which models the servers hold in memory; nothing from a source that cannot ask.
+    fn loaded(&self) -> BoxFuture<'static, Vec<(InstanceName, Vec<Loaded>)>> {
+        Box::pin(std::future::ready(Vec::new()))
     }
     /// Hears what happens from now on.
     fn subscribe(&self) -> broadcast::Receiver<DeckEvent>;

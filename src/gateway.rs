@@ -60,6 +60,12 @@ pub struct Gateway {
     address: SocketAddr,
 }
 
+/// What the servers held in memory at a moment.
+type Held = (
+    Option<tokio::time::Instant>,
+    Vec<(crate::base::InstanceName, Vec<crate::base::Loaded>)>,
+);
+
 /// What every connection and request shares.
 struct Shared {
     deck: Deck,
@@ -71,6 +77,8 @@ struct Shared {
     begun_unix: u64,
     /// The names that callers use, as read last.
     catalog: Mutex<Arc<catalog::Catalog>>,
+    /// What is held in memory, and when that was asked; those who look meanwhile wait for the same answer.
+    loaded: tokio::sync::Mutex<Held>,
     mounts: Mounts,
     tasks: TaskTracker,
     /// Cancelled when nothing new is taken and what runs may end.
@@ -129,6 +137,7 @@ impl Gateway {
             running: AtomicUsize::new(0),
             begun_unix: now_unix(),
             catalog: Mutex::default(),
+            loaded: tokio::sync::Mutex::default(),
             mounts,
             tasks: TaskTracker::new(),
             draining: CancellationToken::new(),

@@ -9,9 +9,10 @@ use futures_util::future::BoxFuture;
 use secrecy::SecretString;
 use serde::{Deserialize, Serialize};
 
-use crate::base::{ChatRequest, ChatStream, Error, InstanceName, ProviderType};
+use crate::base::{ChatRequest, ChatStream, Error, InstanceName, Loaded, ProviderType};
 
 mod address;
+mod answered;
 mod auth;
 mod base;
 mod call;
@@ -22,6 +23,7 @@ mod hint;
 mod http;
 mod ollama;
 mod openai;
+mod plain;
 mod proxy;
 mod reader;
 #[cfg(test)]
@@ -46,6 +48,11 @@ pub trait LlmModelStrategy: Send + Sync {
 
     /// Lists the models the upstream offers, by id.
     fn models(&self) -> BoxFuture<'_, Result<Vec<String>, Error>>;
+
+    /// Lists the models that the upstream holds in memory now; nothing where the protocol cannot say.
+    fn loaded(&self) -> BoxFuture<'_, Result<Vec<Loaded>, Error>> {
+        Box::pin(std::future::ready(Ok(Vec::new())))
+    }
 
     /// Returns a number that is another one when address, credentials or patience are; `None` when it cannot tell.
     /// It is made anew in each run of the program, and says nothing of what it is made of.

@@ -17,10 +17,12 @@ mod anthropic;
 mod classify;
 pub mod embed;
 mod ending;
+mod glance;
 mod headers;
 mod json;
 mod lenient;
 mod lines;
+mod loaded;
 mod models;
 mod ndjson;
 mod ollama;
@@ -38,6 +40,7 @@ pub mod zhipuai;
 
 pub use classify::classify;
 pub use headers::rate_limits;
+pub use loaded::{LOADED_PATH, decode_loaded};
 pub use models::decode_models;
 pub use tap::Tap;
 

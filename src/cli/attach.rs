@@ -46,6 +46,7 @@ pub(super) async fn attach(
         )),
         by: Some(remote.by()),
         log: Some(log.lines()),
+        memory: face::memory(is_private, env),
         ..face::context(&config, false, env)
     };
     let ended = console::start(Deck::new(remote), config.console, context).await;

@@ -17,7 +17,7 @@ use super::start::{self, Started};
 use super::style::Style;
 use crate::base::Error;
 use crate::config::{Config, Env, Found, Persona};
-use crate::console::{self, Context, ExitReason, Kept};
+use crate::console::{self, Context, ExitReason, Kept, Memory};
 use crate::deck::Deck;
 use crate::driver::LlmModelDriver;
 use crate::export::MetricsListener;
@@ -77,8 +77,10 @@ pub(super) struct Wishes {
 pub(super) enum Serve {
     No,
     /// The config says where to listen; when that place is taken the console opens all the same.
+    #[cfg(feature = "gateway")]
     Configured,
     /// Somebody asked for it.
+    #[cfg(feature = "gateway")]
     Asked,
 }
 
@@ -276,6 +278,7 @@ async fn run(
     let deck = Deck::from(driver.clone());
     let mut context = Context {
         kept: where_kept(kept),
+        memory: memory(wishes.is_private, env),
         drawn: recall_when_drawn(kept, &driver, embedded.is_some()),
         ..context(&config, demo.is_some(), env)
     };
@@ -325,6 +328,14 @@ pub(super) fn context(config: &Config, is_demo: bool, env: &Env) -> Context {
         theme_dirs: env.theme_dirs(),
         ..Context::default()
     }
+}
+
+/// Opens what the console remembers from run to run; a private run writes nothing there.
+pub(super) fn memory(is_private: bool, env: &Env) -> Memory {
+    let folder = env.state_dir();
+    folder.map_or_else(Memory::default, |folder| {
+        Memory::open(folder.join("console.json"), !is_private)
+    })
 }
 
 fn persona(persona: &Persona) -> console::Persona {

@@ -25,8 +25,11 @@ pub(crate) enum Action {
     MuchEarlier,
     MuchLater,
     Zoom,
+    Grow,
+    Shrink,
     Mouse,
     Freeze,
+    Theme,
     // chat
     Write,
     Send,
@@ -120,6 +123,25 @@ impl Action {
         name
     }
 
+    /// Tells whether it only moves in what is shown.
+    pub(crate) const fn is_movement(self) -> bool {
+        matches!(
+            self,
+            Self::Up
+                | Self::Down
+                | Self::ScrollUp
+                | Self::ScrollDown
+                | Self::HalfPageUp
+                | Self::HalfPageDown
+                | Self::PageUp
+                | Self::PageDown
+                | Self::Top
+                | Self::Bottom
+                | Self::DetailUp
+                | Self::DetailDown
+        )
+    }
+
     /// Says in a few words what it does, for the footer.
     pub(crate) const fn hint(self) -> &'static str {
         match self {
@@ -130,7 +152,7 @@ impl Action {
             Self::Redraw => "redraw",
             Self::Help => "help",
             Self::Palette => "commands",
-            Self::FocusNext => "next pane",
+            Self::FocusNext => "panes",
             Self::FocusPrevious => "previous pane",
             Self::FocusChat => "chat",
             Self::FocusPool => "pool",
@@ -149,6 +171,9 @@ impl Action {
             Self::LogMore => "more levels",
             Self::LogLess => "fewer levels",
             Self::Zoom => "zoom",
+            Self::Grow => "more room",
+            Self::Shrink => "less room",
+            Self::Theme => "theme",
             Self::Mouse => "mouse",
             Self::Freeze => "freeze",
             Self::Write => "write",
@@ -246,6 +271,9 @@ impl Action {
             Self::LogMore => "show less important lines too",
             Self::LogLess => "show only more important lines",
             Self::Zoom => "this pane alone, or all again",
+            Self::Grow => "give this pane more room",
+            Self::Shrink => "give this pane less room",
+            Self::Theme => "choose a theme, trying each on",
             Self::Mouse => "mouse to the terminal, or back",
             Self::Freeze => "stand still, or go on; data is collected meanwhile",
             Self::Write => "write a question",
@@ -265,7 +293,7 @@ impl Action {
             Self::Who => "choose who answers",
             Self::Compare => "ask several instances at once",
             Self::Persona => "choose a persona",
-            Self::Copy => "copy the answer",
+            Self::Copy => "copy the answer, or the selected line",
             Self::CopyCode => "copy one block of code",
             Self::SelectLines => "choose lines to copy",
             Self::Search => "look for words in the conversation",

@@ -4,22 +4,26 @@ mod alerts;
 mod branch;
 mod chat;
 mod copy;
+mod deck;
+mod drawn;
 mod files;
 mod find;
+mod hints;
 mod history;
 mod keys;
+mod look;
 mod moment;
 mod mouse;
 mod pages;
 mod palette;
 mod pool;
+mod split;
 mod who;
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use ratatui::layout::Rect;
 use tokio::time::Instant;
 
 use super::composer::Composer;
@@ -38,17 +42,19 @@ use super::state::log::Log;
 use super::state::metrics::Metrics;
 use super::state::moment::{Frozen, History};
 use super::state::pool::Pool;
+use super::state::reply::Reply;
 use super::state::requests::Requests;
-use super::state::scroll::{Anchor, Scroll};
 use super::state::search::Search;
 use super::state::select::Select;
+use super::state::split::{Edge, Split};
 use super::state::toast::{Toast, Tone};
-use super::words::{phrase, translate};
+use super::words::translate;
 use super::{Context, Persona};
-use crate::base::{Board, Changed, ConversationId, DeckEvent, Error, Scope};
+use crate::base::{Board, ConversationId, Error};
 use crate::deck::Line;
 pub(crate) use branch::{Editing, was_cut};
 pub(crate) use chat::is_worth_retrying;
+pub(crate) use drawn::{Drawn, Figures, Places, Redraw};
 
 /// The name under which the console gives commands.
 pub(crate) const BY: &str = "console";
@@ -125,59 +131,18 @@ pub(crate) struct App {
     requests_due: Option<Instant>,
     /// Where things were drawn last.
     places: Places,
+    /// Where the lines between the panes are, and the one that is dragged.
+    pub(crate) split: Split,
+    held: Option<Edge>,
+    /// Whether a theme's background is painted, when somebody said so.
+    paint: Option<bool>,
+    /// Whether the config names a theme.
+    config_has_theme: bool,
+    /// Whether anything moves by time alone.
+    pub(crate) animations: bool,
     mouse: bool,
     quit_armed: Option<Instant>,
     history_turns: usize,
-}
-
-/// Where things are on the screen, for the mouse.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Places {
-    /// The panes that are drawn.
-    pub(crate) panes: Vec<(Pane, Rect)>,
-    /// The prompt.
-    pub(crate) prompt: Rect,
-    /// How many rows of the conversation are seen.
-    pub(crate) rows: usize,
-    /// The tabs of a small screen.
-    pub(crate) tabs: Vec<(Pane, Rect)>,
-    /// The rows of the pool's table.
-    pub(crate) pool_rows: Rect,
-    /// The index of the instance in the first of these rows.
-    pub(crate) pool_first: usize,
-    /// The rows of a page's list, and the index of what stands in the first of them.
-    pub(crate) list_rows: Rect,
-    pub(crate) list_first: usize,
-}
-
-/// What a drawing found out.
-#[derive(Debug)]
-pub(crate) struct Drawn {
-    /// Where things are.
-    pub(crate) places: Places,
-    /// The conversation's place, all wishes to move carried out.
-    pub(crate) scroll: Scroll,
-    /// Where the lines that are chosen are now.
-    pub(crate) select: Option<Select>,
-    /// The line of the place that was brought into the window.
-    pub(crate) found: Option<Anchor>,
-    /// How far down the help can be scrolled, as it was drawn.
-    pub(crate) help_top: usize,
-    /// How far down the details can be scrolled, as they were drawn.
-    pub(crate) detail_top: usize,
-    /// How many columns a graph has.
-    pub(crate) columns: usize,
-}
-
-/// Which figures the screen shows.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Figures {
-    pub(crate) scope: Scope,
-    pub(crate) window: Duration,
-    pub(crate) buckets: usize,
-    /// The same for the header's figures.
-    pub(crate) minute: Duration,
-    pub(crate) minute_buckets: usize,
 }
 
 impl App {
@@ -192,6 +157,7 @@ impl App {
         pool.show(Arc::clone(&board), now);
         let seed = context.kept.as_ref().map_or(0, |archive| archive.seed());
         let clock = Clock::new(context.clock.clone(), now);
+        let paint = context.memory.notes.paint;
         Self {
             wall: Timestamp::UNIX_EPOCH,
             ledger: Ledger::new(seed),
@@ -231,6 +197,11 @@ impl App {
             line: Line::default(),
             now,
             places: Places::default(),
+            split: Split::default(),
+            held: None,
+            paint,
+            config_has_theme: settings.names_theme(),
+            animations: settings.animations,
             mouse: settings.mouse,
             quit_armed: None,
             history_turns: settings.history_turns,
@@ -260,6 +231,9 @@ impl App {
         if self.focus != before {
             all.extend(self.entered());
         }
+        let hint = self.teach();
+        let redraw = redraw.max(Redraw::soon_if(hint.is_some()));
+        all.extend(hint);
         if all.contains(&Effect::Figures) {
             self.figures_wanted = true;
         }
@@ -322,6 +296,15 @@ impl App {
                 self.edited(result);
                 (Vec::new(), Redraw::Now)
             }
+            Event::Themes(themes, current) => {
+                self.themes(themes, &current);
+                (Vec::new(), Redraw::Now)
+            }
+            Event::Themed { name, keep, result } => (self.themed(&name, keep, result), Redraw::Now),
+            Event::Remembered(result) => {
+                self.remembered(result);
+                (Vec::new(), Redraw::Soon)
+            }
             Event::Colours => (Vec::new(), Redraw::Soon),
             Event::Listed(page) => {
                 self.listed(page);
@@ -369,11 +352,13 @@ impl App {
     /// Tells when the picture changes by time alone.
     pub(crate) fn deadline(&self) -> Option<Instant> {
         let toast = self.toast.as_ref().map(|toast| toast.until);
-        let running = self.chat.running().map(|reply| {
+        let moving = |reply: &&Reply| self.animations && reply.is_running();
+        let running = self.chat.running().filter(moving).map(|reply| {
             let whole_seconds = reply.elapsed(self.now).as_secs();
             reply.asked + Duration::from_secs(whole_seconds + 1)
         });
-        let lost = self.lost_since().map(|since| {
+        let lost = self.lost_since().filter(|_| self.animations);
+        let lost = lost.map(|since| {
             let whole_seconds = self.now.duration_since(since).as_secs();
             since + Duration::from_secs(whole_seconds + 1)
         });
@@ -458,73 +443,6 @@ impl App {
         );
     }
 
-    fn heard(&mut self, event: &DeckEvent) -> Redraw {
-        match event {
-            DeckEvent::Commanded { what, by } if by != self.by() => {
-                self.say(phrase!("{} (by {})", translate(what), by), Tone::Note);
-                Redraw::Soon
-            }
-            DeckEvent::Alerted { alert } => {
-                self.alerted(alert);
-                Redraw::Soon
-            }
-            DeckEvent::RequestStarted { id } => {
-                self.requests.began(*id);
-                Redraw::No
-            }
-            DeckEvent::RequestEnded { sample } => {
-                self.requests.ended(sample, self.now);
-                if self.focus == Focus::Requests && self.frozen.is_none() {
-                    let next = self.requests_until + REQUESTS_EVERY;
-                    self.requests_due.get_or_insert(next.max(self.now));
-                }
-                Redraw::No
-            }
-            DeckEvent::Missed { .. } => {
-                self.requests.missed();
-                Redraw::No
-            }
-            DeckEvent::Commanded { .. }
-            | DeckEvent::AttemptEnded { .. }
-            | DeckEvent::StateChanged { .. }
-            | DeckEvent::News => Redraw::No,
-        }
-    }
-
-    /// The name under which this console gives commands.
-    fn by(&self) -> &str {
-        self.context.by.as_deref().unwrap_or(BY)
-    }
-
-    fn line(&mut self, line: Line) -> Redraw {
-        let was_lost = self.lost_since().is_some();
-        self.line = line;
-        if was_lost && self.lost_since().is_none() {
-            self.say("the line is back", Tone::Done);
-        }
-        Redraw::Soon
-    }
-
-    /// Returns since when nothing was heard of the pool, if the line to it is lost.
-    pub(crate) fn lost_since(&self) -> Option<Instant> {
-        match &self.line {
-            Line::Up => None,
-            Line::Lost { since, .. } => Some(*since),
-        }
-    }
-
-    fn commanded(&mut self, result: Result<Changed, Error>, undoing: bool) {
-        match result {
-            Ok(Changed { what, undo }) => {
-                if let (Some(undo), false) = (undo, undoing) {
-                    self.pool.can_undo(undo);
-                }
-                self.say(what, Tone::Done);
-            }
-            Err(error) => self.say_error(&error),
-        }
-    }
-
     fn time_passed(&mut self) -> Redraw {
         let gone = self
             .toast
@@ -542,7 +460,7 @@ impl App {
             self.requests_until = self.now;
         }
         let counts = self.chat.running().is_some() || self.lost_since().is_some();
-        Redraw::soon_if(gone || more_requests || counts)
+        Redraw::soon_if(gone || more_requests || (counts && self.animations))
     }
 
     fn paste(&mut self, text: &str) -> Vec<Effect> {
@@ -571,23 +489,5 @@ impl App {
             }
         }
         Vec::new()
-    }
-}
-
-/// Whether, and how urgently, the screen must be drawn.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum Redraw {
-    /// Nothing is different.
-    #[default]
-    No,
-    /// With the next frame.
-    Soon,
-    /// At once: a person waits for it.
-    Now,
-}
-
-impl Redraw {
-    fn soon_if(changed: bool) -> Self {
-        if changed { Self::Soon } else { Self::No }
     }
 }

@@ -50,6 +50,19 @@ pub(crate) enum Effect {
     Log,
     /// Tell something outside the screen: by the bell, or by the desktop.
     Notify(String),
+    /// Find the themes there are.
+    Themes,
+    /// Show a theme.
+    Theme {
+        /// Its name; `auto` lets the terminal decide.
+        name: String,
+        /// Whether its background is painted; `None` does as the theme says.
+        paint: Option<bool>,
+        /// Whether it was chosen, and not only tried.
+        keep: bool,
+    },
+    /// Write down what is to be known in the next run.
+    Remember,
     /// Draw the whole screen again.
     Redraw,
     /// Suspend the program.

@@ -65,6 +65,19 @@ pub(crate) enum Event {
     Saved(Result<String, Error>),
     /// The draft comes back from the editor, or not.
     Edited(Result<String, Error>),
+    /// The themes there are, with a line on each, and the one that is shown.
+    Themes(Vec<(String, String)>, String),
+    /// A theme is shown, or cannot be.
+    Themed {
+        /// Which one.
+        name: String,
+        /// Whether it was chosen, and not only tried.
+        keep: bool,
+        /// What became of it.
+        result: Result<(), Error>,
+    },
+    /// What is to be known in the next run was written down, or not.
+    Remembered(Result<(), Error>),
     /// Code can be drawn in colours now.
     Colours,
     /// The conversations that are kept, or not.

@@ -365,6 +365,8 @@ const TABLE: &[(Context, &str, Action, Footer)] = &[
     (Context::Browse, "{", Action::MuchEarlier, No),
     (Context::Browse, "}", Action::MuchLater, No),
     (Context::Browse, "z", Action::Zoom, Yes),
+    (Context::Browse, ")", Action::Grow, No),
+    (Context::Browse, "(", Action::Shrink, No),
     (Context::Browse, "f", Action::Freeze, No),
     (Context::Browse, "m", Action::Mouse, No),
     (Context::Browse, ":", Action::Palette, No),
@@ -382,12 +384,15 @@ const TABLE: &[(Context, &str, Action, Footer)] = &[
     (Context::Global, "ctrl-c", Action::Interrupt, No),
     (Context::Global, "ctrl-n", Action::NewConversation, No),
     (Context::Global, "alt-z", Action::Zoom, No),
+    (Context::Global, "alt-0", Action::Grow, No),
+    (Context::Global, "alt-9", Action::Shrink, No),
     (Context::Global, "alt-m", Action::Mouse, No),
+    (Context::Global, "f2", Action::Theme, No),
     (Context::Global, "ctrl-l", Action::Redraw, No),
     (Context::Global, "ctrl-z", Action::Suspend, No),
-    (Context::Global, "ctrl-o", Action::Library, Yes),
     (Context::Global, "ctrl-p", Action::Palette, Yes),
     (Context::Global, "f1", Action::Help, Yes),
+    (Context::Global, "ctrl-o", Action::Library, Yes),
     (Context::Help, "esc ? q f1 enter", Action::Back, Yes),
     (Context::Help, "j down", Action::ScrollDown, Yes),
     (Context::Help, "k up", Action::ScrollUp, No),
@@ -614,63 +619,4 @@ impl Keymap {
 }
 
 #[cfg(test)]
-mod tests {
-    use ratatui::crossterm::event::{KeyCode, KeyModifiers};
-
-    use super::*;
-
-    fn key(code: KeyCode, modifiers: KeyModifiers) -> KeyEvent {
-        KeyEvent::new(code, modifiers)
-    }
-
-    #[test]
-    fn every_key_of_the_table_is_understood() {
-        for (context, keys, action, _) in TABLE {
-            for written in keys.split(' ') {
-                assert!(
-                    Chord::parse(written).is_some(),
-                    "{context:?} {action:?}: {written}"
-                );
-            }
-        }
-    }
-
-    #[test]
-    fn no_key_has_two_meanings_in_one_context() {
-        let keymap = Keymap::default();
-        let mut seen = std::collections::HashSet::new();
-        for row in &keymap.rows {
-            for chord in &row.chords {
-                assert!(
-                    seen.insert((row.context, *chord)),
-                    "{chord} means two things in {:?}",
-                    row.context
-                );
-            }
-        }
-    }
-
-    #[test]
-    fn letters_are_text_in_the_prompt_and_commands_elsewhere() {
-        let keymap = Keymap::default();
-        let q = key(KeyCode::Char('q'), KeyModifiers::NONE);
-        assert_eq!(keymap.action(Context::Prompt, q), None);
-        assert_eq!(keymap.action(Context::Pool, q), Some(Action::Quit));
-    }
-
-    #[test]
-    fn a_dialog_takes_no_keys_from_what_lies_below() {
-        let keymap = Keymap::default();
-        let tab = key(KeyCode::Tab, KeyModifiers::NONE);
-        assert_eq!(keymap.action(Context::Confirm, tab), None);
-    }
-
-    #[test]
-    fn upper_case_needs_no_shift_flag() {
-        let keymap = Keymap::default();
-        for modifiers in [KeyModifiers::NONE, KeyModifiers::SHIFT] {
-            let key = key(KeyCode::Char('W'), modifiers);
-            assert_eq!(keymap.action(Context::Pool, key), Some(Action::MoreWeight));
-        }
-    }
-}
+mod tests;

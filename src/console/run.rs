@@ -11,6 +11,7 @@
 
 mod feed;
 pub(crate) mod files;
+pub(crate) mod looks;
 mod pace;
 mod refresh;
 mod streams;
@@ -33,6 +34,7 @@ use tokio::sync::{broadcast, mpsc};
 use tokio::time::{Instant, sleep_until};
 
 use self::feed::Feed;
+use self::looks::Looks;
 use self::pace::Pace;
 use self::refresh::Refresh;
 use self::streams::Streams;
@@ -62,6 +64,8 @@ pub(crate) struct Face {
     pub(crate) frames_per_second: u32,
     /// The last lines of the log, when there is one.
     pub(crate) log: Option<Arc<dyn LogSource>>,
+    /// The themes there are.
+    pub(crate) looks: Looks,
 }
 
 /// What lies outside the picture: the clipboard, the mouse, the shell.
@@ -136,6 +140,7 @@ where
         leave: None,
         troubles: None,
         log: face.log.map(|source| Feed::new(source, now)),
+        looks: face.looks,
     };
     console.watch_keeping();
     console.draw(terminal)?;
@@ -233,6 +238,7 @@ struct Console {
     troubles: Option<BoxFuture<'static, Option<String>>>,
     /// Where log lines come from.
     log: Option<Feed>,
+    looks: Looks,
 }
 
 impl Console {
@@ -290,6 +296,24 @@ impl Console {
             }
             Effect::Log => self.read_log(host),
             Effect::Notify(text) => host.notify(&text),
+            Effect::Themes => {
+                // At once, so that keys which are typed ahead go to the list: these are a few small files.
+                let listed = Looks::list(&self.looks.dirs);
+                let current = self.looks.current.clone();
+                self.happened(Event::Themes(listed, current), host);
+            }
+            Effect::Theme { name, paint, keep } => {
+                let result = self.looks.theme(&name, paint);
+                let result = result.map(|theme| self.screen.wear(theme));
+                if result.is_ok() {
+                    self.looks.current.clone_from(&name);
+                }
+                self.happened(Event::Themed { name, keep, result }, host);
+            }
+            Effect::Remember => {
+                let memory = self.app.context.memory.clone();
+                self.job(move || Event::Remembered(memory.write()));
+            }
             Effect::Redraw => {
                 self.clear = true;
                 self.pace.ask(Redraw::Now);
@@ -384,7 +408,11 @@ impl Console {
             TerminalEvent::Key(key) => Event::Key(key),
             TerminalEvent::Paste(text) => Event::Paste(text),
             TerminalEvent::Mouse(mouse) => Event::Mouse(mouse),
-            TerminalEvent::Resize(..) => Event::Resize,
+            TerminalEvent::Resize(..) => {
+                // What the terminal made of the picture is not known, also when it is back at the size it had.
+                self.clear = true;
+                Event::Resize
+            }
             TerminalEvent::FocusGained | TerminalEvent::FocusLost => return,
         };
         self.happened(event, host);

@@ -36,10 +36,19 @@ pub struct Settings {
     pub keyboard_enhancement: bool,
     /// How an alert is told beside the screen.
     pub alerts: Notice,
+    /// Whether anything on the screen moves by time alone, such as the seconds of an answer that is awaited.
+    pub animations: bool,
     /// The language of the interface.
     pub lang: LangChoice,
     /// Keys by context and action, laid over the usual ones.
     pub keys: KeySettings,
+}
+
+impl Settings {
+    /// Tells whether a theme is named, so that neither the terminal nor what was chosen before decides.
+    pub(crate) fn names_theme(&self) -> bool {
+        self.theme.as_deref().is_some_and(|name| name != "auto")
+    }
 }
 
 impl Default for Settings {
@@ -52,6 +61,7 @@ impl Default for Settings {
             history_turns: 30,
             keyboard_enhancement: true,
             alerts: Notice::Bell,
+            animations: true,
             lang: LangChoice::Auto,
             keys: KeySettings::new(),
         }

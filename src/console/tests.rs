@@ -3,6 +3,7 @@
 mod alerts;
 mod branches;
 mod chat;
+mod chinese;
 mod compare;
 mod fake;
 mod find;
@@ -11,6 +12,7 @@ mod harness;
 #[cfg(feature = "store")]
 mod library;
 mod life;
+mod looks;
 mod metrics;
 mod moment;
 mod pages;

@@ -126,6 +126,25 @@ impl Theme {
         &NAMES
     }
 
+    /// Lists all themes, those of `dirs` last, by name and with a line on each; one that is wrong says what is wrong.
+    pub fn list(dirs: &[PathBuf]) -> Vec<(String, String)> {
+        let builtin = Self::builtin_names().iter().map(|name| (*name).to_owned());
+        let mut names: Vec<String> = builtin.collect();
+        for own in dirs.iter().flat_map(|dir| chain::names_in(dir)) {
+            // One's own `dark` takes the place of the program's.
+            names.retain(|name| *name != own);
+            names.push(own);
+        }
+        let about = |name: &str| match Self::load(name, dirs) {
+            Ok(theme) => theme.about,
+            Err(error) => error.message().to_owned(),
+        };
+        names
+            .into_iter()
+            .map(|name| (name.clone(), about(&name)))
+            .collect()
+    }
+
     /// Makes the theme without colours: bold, dim, reverse and underline carry what has to be seen.
     pub fn no_color() -> Self {
         let ground = (Color::Reset, Color::Reset);
@@ -179,7 +198,16 @@ impl Theme {
         if depth == Depth::Mono {
             return Ok(Self::no_color());
         }
-        Ok(theme.at_depth(depth))
+        let is_for_the_other_ground = match (theme.mode, env.is_light()) {
+            (Mode::Dark, Some(true)) | (Mode::Light, Some(false)) => true,
+            (Mode::Dark | Mode::Light | Mode::Any, _) => false,
+        };
+        let theme = theme.at_depth(depth);
+        if is_for_the_other_ground {
+            // Dark text on a dark ground could not be read.
+            return Ok(theme.painted(true));
+        }
+        Ok(theme)
     }
 
     /// Brings its colours down to what a terminal can show.

@@ -41,7 +41,9 @@ use super::app::{App, Drawn, Places};
 use super::state::dialog::Dialog;
 use super::state::focus::{Focus, Pane};
 use super::state::select::Select;
+use super::text;
 use super::theme::{Role, Theme};
+use super::words::t;
 
 /// Everything a drawing needs beside the app: the look, and what is worth keeping from frame to frame.
 pub(crate) struct Screen {
@@ -60,6 +62,11 @@ impl Screen {
         }
     }
 
+    /// Puts on another look.
+    pub(crate) fn wear(&mut self, theme: Theme) {
+        self.theme = theme;
+    }
+
     /// Draws everything.
     pub(crate) fn draw(&mut self, frame: &mut Frame<'_>, app: &App) -> Drawn {
         let area = frame.area();
@@ -76,7 +83,9 @@ impl Screen {
         frame.buffer_mut().set_style(area, text);
         let pane = app.focus.pane();
         let focused = (app.zoomed || pane.is_page()).then_some(pane);
-        let layout = Layout::of(area, focused, app.pool.board.instances.len());
+        let layout = Layout::of(area, focused, app.pool.board.instances.len(), app.split);
+        drawn.places.edges.clone_from(&layout.edges);
+        drawn.places.body = layout.body;
         if layout.shape == Shape::TooSmall {
             self.too_small(frame);
             return drawn;
@@ -175,7 +184,7 @@ impl Screen {
     fn too_small(&self, frame: &mut Frame<'_>) {
         let area = frame.area();
         let style = self.theme.style(Role::Warn);
-        let words = ["too small:", "llmdeck", "needs", "36x9"];
+        let words = [t("too small:"), "llmdeck", t("needs"), "36x9"];
         for (row, chunk) in wrap_words(&words, usize::from(area.width))
             .iter()
             .enumerate()
@@ -225,7 +234,7 @@ fn wrap_words(words: &[&str], width: usize) -> Vec<String> {
     let mut rows: Vec<String> = Vec::new();
     for word in words {
         match rows.last_mut() {
-            Some(row) if row.len() + 1 + word.len() <= width => {
+            Some(row) if text::width(row) + 1 + text::width(word) <= width => {
                 row.push(' ');
                 row.push_str(word);
             }

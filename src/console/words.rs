@@ -96,9 +96,23 @@ pub(crate) fn translate(text: &str) -> Cow<'_, str> {
         Lang::En => Cow::Borrowed(text),
         Lang::Zh => match in_chinese(text) {
             Some(chinese) => Cow::Borrowed(chinese),
-            None => from_template(text).map_or(Cow::Borrowed(text), Cow::Owned),
+            None => from_template(text)
+                .or_else(|| piece_by_piece(text))
+                .map_or(Cow::Borrowed(text), Cow::Owned),
         },
     }
+}
+
+/// Says the kind of an error in the other language, between who gave it and what it said: `azure: rate limited: ...`.
+fn piece_by_piece(text: &str) -> Option<String> {
+    /// Who gave it, what it was; the rest is somebody else's.
+    const PIECES: usize = 3;
+    let pieces: Vec<&str> = text.splitn(PIECES, ": ").collect();
+    let is_known = |piece: &&str| in_chinese(piece).is_some();
+    (pieces.len() > 1 && pieces.iter().any(is_known)).then(|| {
+        let said = pieces.into_iter().map(|piece| in_chinese(piece).unwrap_or(piece));
+        said.collect::<Vec<_>>().join(": ")
+    })
 }
 
 /// Finds the template with the most words of its own from which a sentence was made, and makes it from the other one.
@@ -178,6 +192,17 @@ macro_rules! phrase {
     };
 }
 pub(crate) use phrase;
+
+/// Makes a sentence about a count: one for a single thing, and one with its place for any other number.
+macro_rules! counted {
+    ($count:expr, $one:literal, $many:literal $(,)?) => {
+        match u64::try_from($count).unwrap_or(u64::MAX) {
+            1 => $crate::console::words::t($one).to_owned(),
+            count => $crate::console::words::phrase!($many, $crate::console::text::count(count)),
+        }
+    };
+}
+pub(crate) use counted;
 
 #[cfg(test)]
 mod tests;

@@ -8,7 +8,7 @@ use tokio::sync::broadcast;
 
 use crate::base::{
     Board, Changed, ChatRequest, ChatStream, Command, DeckEvent, Error, Failures, Figures,
-    LlmMetrics, Sample, Scope, Series,
+    InstanceName, LlmMetrics, Loaded, Sample, Scope, Series,
 };
 use crate::driver::LlmModelDriver;
 
@@ -41,6 +41,11 @@ impl DeckSource for LlmModelDriver {
 
     fn figures(&self) -> Figures {
         self.monitor().figures()
+    }
+
+    fn loaded(&self) -> BoxFuture<'static, Vec<(InstanceName, Vec<Loaded>)>> {
+        let driver = self.clone();
+        Box::pin(async move { Self::loaded(&driver).await })
     }
 
     fn subscribe(&self) -> broadcast::Receiver<DeckEvent> {

@@ -1,5 +1,6 @@
 //! An answer of the pool on its way to the caller: whole, or in frames as they come.
 
+use std::future::poll_fn;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::Duration;
@@ -8,6 +9,7 @@ use bytes::{Bytes, BytesMut};
 use futures_util::{FutureExt, StreamExt};
 use hyper::Response;
 use hyper::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
+use tokio::time::{Instant, Sleep};
 use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
 
 use super::body::Body;
@@ -25,7 +27,7 @@ const AT_ONCE: usize = 16 << 10;
 /// What ends a stream of events in the protocols of OpenAI and Zhipu.
 const DONE: &[u8] = b"data: [DONE]";
 
-const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+pub(super) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 const INSTANCE: HeaderName = HeaderName::from_static("x-llmdeck-instance");
 const ATTEMPTS: HeaderName = HeaderName::from_static("x-llmdeck-attempts");
 const QUEUED: HeaderName = HeaderName::from_static("x-llmdeck-queued-ms");
@@ -95,7 +97,11 @@ pub(super) async fn whole(mut work: Work) -> Result<Response<Body>, Error> {
 ///
 /// # Errors
 /// What ended the request instead.
-pub(super) async fn embedded(mut work: Work, model: &str) -> Result<Response<Body>, Error> {
+pub(super) async fn embedded(
+    mut work: Work,
+    model: &str,
+    base64: bool,
+) -> Result<Response<Body>, Error> {
     let mut document = Bytes::new();
     while let Some(piece) = work.chat.next().await {
         match piece? {
@@ -106,6 +112,10 @@ pub(super) async fn embedded(mut work: Work, model: &str) -> Result<Response<Bod
                 if !embed::is_alike(from, wanted) {
                     let said = embed::translate_answer(from, wanted, model, &document)?;
                     document = said.to_string().into();
+                }
+                // Some servers do not know of base64, and clients that ask for it read nothing else.
+                if base64 && let Some(packed) = embed::pack(&document) {
+                    document = packed.to_string().into();
                 }
                 let mut answer = Response::new(Body::Whole(Some(document)));
                 let headers = answer.headers_mut();
@@ -120,48 +130,108 @@ pub(super) async fn embedded(mut work: Work, model: &str) -> Result<Response<Bod
     Err(ended_early())
 }
 
-/// Waits for the first token and makes a response whose body goes on by itself.
+/// Waits for the first token and makes a response whose body goes on by itself. When that takes longer than `silence`
+/// (zero for never), the response goes out without it, for callers and proxies give up on those of whom they hear
+/// nothing; from then on an error can only be told in band.
 ///
 /// # Errors
 /// What ended the request before its first token: it can still be told with a status of its own.
 pub(super) async fn streamed(
     mut work: Work,
     stopped: CancellationToken,
+    silence: Duration,
 ) -> Result<Response<Body>, Error> {
+    let mut quiet = Quiet::new(silence);
     let mut first = BytesMut::new();
     let mut raw = false;
-    loop {
-        match work.chat.next().await {
-            Some(Ok(Chunk::Started(started))) => {
-                let content_type = HeaderValue::from_static(work.speaker.content_type());
-                let mut answer = Response::new(Body::Streamed(Box::new(Streamed {
-                    chat: Some(work.chat),
-                    front: work.front,
-                    speaker: work.speaker,
-                    first,
-                    raw,
-                    ends_itself: false,
-                    stopped: Box::pin(stopped.cancelled_owned()),
-                    guard: Some(work.guard),
-                })));
-                let headers = answer.headers_mut();
-                headers.insert(CONTENT_TYPE, content_type);
-                headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-cache"));
-                of_started(headers, &started);
-                return Ok(answer);
-            }
-            Some(Ok(Chunk::Frames(frames))) => {
+    let started = loop {
+        let next = poll_fn(|context| match work.chat.poll_next_unpin(context) {
+            Poll::Pending => quiet.poll(context).map(|()| None),
+            Poll::Ready(next) => Poll::Ready(Some(next)),
+        });
+        match next.await {
+            Some(Some(Ok(Chunk::Started(started)))) => break Some(started),
+            Some(Some(Ok(Chunk::Frames(frames)))) => {
                 raw = true;
                 first.extend_from_slice(&frames.bytes);
             }
-            Some(Ok(chunk)) => {
+            Some(Some(Ok(chunk))) => {
                 if let Some(frames) = work.speaker.chunk(&chunk) {
                     first.extend_from_slice(&frames);
                 }
             }
-            Some(Err(error)) => return Err(error),
-            None => return Err(ended_early()),
+            Some(Some(Err(error))) => return Err(error),
+            Some(None) => return Err(ended_early()),
+            None => {
+                if first.is_empty() {
+                    first.extend_from_slice(&work.speaker.keep_alive());
+                }
+                quiet.broken();
+                break None;
+            }
         }
+    };
+    let content_type = HeaderValue::from_static(work.speaker.content_type());
+    let mut answer = Response::new(Body::Streamed(Box::new(Streamed {
+        chat: Some(work.chat),
+        front: work.front,
+        speaker: work.speaker,
+        first,
+        raw,
+        ends_itself: false,
+        quiet,
+        stopped: Box::pin(stopped.cancelled_owned()),
+        guard: Some(work.guard),
+    })));
+    let headers = answer.headers_mut();
+    headers.insert(CONTENT_TYPE, content_type);
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-cache"));
+    if let Some(started) = started {
+        of_started(headers, &started);
+    }
+    Ok(answer)
+}
+
+/// Knows when nothing has been sent for too long.
+struct Quiet {
+    silence: Duration,
+    since: Instant,
+    /// Made when first needed, and put off lazily: bytes come far more often than it ends.
+    alarm: Option<Pin<Box<Sleep>>>,
+}
+
+impl Quiet {
+    fn new(silence: Duration) -> Self {
+        Self {
+            silence,
+            since: Instant::now(),
+            alarm: None,
+        }
+    }
+
+    /// Notes that something is sent.
+    fn broken(&mut self) {
+        if !self.silence.is_zero() {
+            self.since = Instant::now();
+        }
+    }
+
+    /// Is ready when it is time for a sign of life.
+    fn poll(&mut self, context: &mut Context<'_>) -> Poll<()> {
+        if self.silence.is_zero() {
+            return Poll::Pending;
+        }
+        let until = self.since + self.silence;
+        let alarm = self
+            .alarm
+            .get_or_insert_with(|| Box::pin(tokio::time::sleep_until(until)));
+        while alarm.poll_unpin(context).is_ready() {
+            if Instant::now() >= until {
+                return Poll::Ready(());
+            }
+            alarm.as_mut().reset(until);
+        }
+        Poll::Pending
     }
 }
 
@@ -177,6 +247,7 @@ pub(super) struct Streamed {
     raw: bool,
     /// Whether the upstream has sent what ends a stream.
     ends_itself: bool,
+    quiet: Quiet,
     stopped: Pin<Box<WaitForCancellationFutureOwned>>,
     guard: Option<Guard>,
 }
@@ -193,10 +264,13 @@ impl Streamed {
                 break;
             }
             let frames = match chat.poll_next_unpin(context) {
-                Poll::Pending => match self.stopped.poll_unpin(context) {
-                    Poll::Pending if gathered.len() == 0 => return Poll::Pending,
-                    Poll::Pending => break,
-                    Poll::Ready(()) => Some(self.fail(&shut_down())),
+                Poll::Pending if self.stopped.poll_unpin(context).is_ready() => {
+                    Some(self.fail(&shut_down()))
+                }
+                Poll::Pending if gathered.len() > 0 => break,
+                Poll::Pending => match self.quiet.poll(context) {
+                    Poll::Pending => return Poll::Pending,
+                    Poll::Ready(()) => Some(self.speaker.keep_alive()),
                 },
                 Poll::Ready(Some(Ok(Chunk::Frames(frames)))) => {
                     self.raw = true;
@@ -214,6 +288,7 @@ impl Streamed {
                 gathered.add(frames);
             }
         }
+        self.quiet.broken();
         Poll::Ready(gathered.into_bytes())
     }
 

@@ -12,8 +12,9 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use super::socket::Socket;
 use super::{Shared, handle};
 
-/// The most bytes of a request's header, and of frames that are gathered into one write.
-const LARGEST_BUFFER: usize = 64 << 10;
+/// The most bytes that are read of a request's header, and of frames that are gathered into one write. More than a
+/// header may have ([`handle::LONGEST_HEADER`]), so that one that is too long is told of in the caller's protocol.
+const LARGEST_BUFFER: usize = 4 * handle::LONGEST_HEADER;
 
 /// Serves requests until the caller leaves or the gateway stops.
 pub(super) async fn serve(

@@ -4,24 +4,33 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use bytes::Bytes;
+use bytes::{Buf, Bytes};
 use hyper::body::Incoming;
-use hyper::header::{CONTENT_ENCODING, CONTENT_TYPE, HeaderMap, HeaderValue};
+use hyper::header::{CONTENT_ENCODING, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
+use hyper::http::uri::PathAndQuery;
 use hyper::{Method, Request, Response, StatusCode};
 use serde_json::Value;
 use tokio::time::Instant;
 
-use super::answer::{self, Guard, Work};
+use super::answer::{self, Guard, REQUEST_ID, Work};
 use super::ask::{self, Asked};
 use super::body::{self, Body};
-use super::catalog::Catalog;
+use super::catalog::{Catalog, FRESH};
 use super::keys::Key;
 use super::refuse::Refusal;
 use super::route::{self, Call, Lost};
 use super::{Shared, State, browser, lists};
-use crate::base::{ErrorKind, InstanceState, Priority};
+use crate::base::{ErrorKind, InstanceName, InstanceState, Loaded, Priority};
 use crate::remote::Origin;
 use crate::wire::serve::{About, Front, Speaker};
+
+const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
+
+/// The most bytes of a request's header.
+pub(super) const LONGEST_HEADER: usize = 64 << 10;
+
+/// How callers number their requests, by which their own logs can be joined with ours.
+const CALLERS_ID: HeaderName = HeaderName::from_static("x-client-request-id");
 
 /// Answers one request.
 pub(super) async fn handle(
@@ -29,18 +38,46 @@ pub(super) async fn handle(
     peer: SocketAddr,
     request: Request<Incoming>,
 ) -> Response<Body> {
+    let headers = request.headers();
+    let callers_id = [CALLERS_ID, REQUEST_ID]
+        .iter()
+        .find_map(|name| headers.get(name))
+        .filter(|id| is_word(id))
+        .cloned();
+    let mut response = respond(shared, peer, request, callers_id.as_ref()).await;
+    if let Some(id) = callers_id {
+        response.headers_mut().insert(CALLERS_ID, id);
+    }
+    response
+}
+
+/// Tells whether a header's value is a short visible word.
+fn is_word(value: &HeaderValue) -> bool {
+    value.len() <= 128 && !value.is_empty() && value.as_bytes().iter().all(u8::is_ascii_graphic)
+}
+
+async fn respond(
+    shared: Arc<Shared>,
+    peer: SocketAddr,
+    request: Request<Incoming>,
+    callers_id: Option<&HeaderValue>,
+) -> Response<Body> {
     let state = shared.state();
+    let refuse = |refusal, front| refuse(refusal, front, peer, callers_id);
+    if let Some(refusal) = too_long(&request) {
+        return refuse(refusal, route::front_of(request.uri().path()));
+    }
     let origin = match browser::check(&state.settings.cors, &request) {
         Ok(browser::Verdict::Preflight(response)) => return response,
         Ok(browser::Verdict::Go(origin)) => origin,
-        Err(refusal) => return refusal.into_response(route::front_of(request.uri().path())),
+        Err(refusal) => return refuse(refusal, route::front_of(request.uri().path())),
     };
     let path = request.uri().path();
     let front = route::front_of(path);
     let call = route::find(request.method(), path);
     let call = call.map_err(|lost| Refusal::lost(lost, request.method(), path));
     let mut response = match call {
-        Err(refusal) => refuse(refusal, front, peer),
+        Err(refusal) => refuse(refusal, front),
         Ok(call) => {
             let front = match call {
                 Call::Chat(front) | Call::Embed(front) => front,
@@ -48,7 +85,7 @@ pub(super) async fn handle(
             };
             answer(&shared, &state, call, front, request)
                 .await
-                .unwrap_or_else(|refusal| refuse(refusal, front, peer))
+                .unwrap_or_else(|refusal| refuse(refusal, front))
         }
     };
     if let Some(origin) = origin {
@@ -57,9 +94,42 @@ pub(super) async fn handle(
     response
 }
 
-fn refuse(refusal: Refusal, front: Front, peer: SocketAddr) -> Response<Body> {
-    tracing::info!(%peer, front = front.as_str(), status = refusal.status.as_u16(), why = refusal.message, "refused");
-    refusal.into_response(front)
+/// Refuses a request that the pool never sees. It has a number all the same, which is in the log.
+fn refuse(
+    refusal: Refusal,
+    front: Front,
+    peer: SocketAddr,
+    callers_id: Option<&HeaderValue>,
+) -> Response<Body> {
+    let id = format!("refused-{:012x}", rand::random::<u64>() >> 16);
+    let callers_id = callers_id.and_then(|id| id.to_str().ok());
+    tracing::info!(id, callers_id, %peer, front = front.as_str(), status = refusal.status.as_u16(), why = refusal.message, "refused");
+    let mut response = refusal.into_response(front);
+    if let Ok(id) = HeaderValue::try_from(id) {
+        response.headers_mut().insert(REQUEST_ID, id);
+    }
+    response
+}
+
+/// Tells whether the lines before a request's body are longer than they may be.
+fn too_long<B>(request: &Request<B>) -> Option<Refusal> {
+    let address = request
+        .uri()
+        .path_and_query()
+        .map_or("", PathAndQuery::as_str);
+    let headers = request.headers().iter();
+    let length: usize = headers
+        .map(|(name, value)| name.as_str().len() + value.len() + ": \r\n".len())
+        .sum();
+    let (status, what) = if address.len() > LONGEST_HEADER / 8 {
+        (StatusCode::URI_TOO_LONG, "address is")
+    } else if length > LONGEST_HEADER {
+        (StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE, "headers are")
+    } else {
+        return None;
+    };
+    let told = format!("the request's {what} too long");
+    Some(Refusal::new(status, ErrorKind::InvalidRequest, told))
 }
 
 async fn answer(
@@ -90,7 +160,7 @@ async fn answer(
             .map(|model| json(&model))
             .ok_or_else(|| no_model(&name)),
         Call::Tags => Ok(json(&lists::tags(&names(), shared.begun_unix, may_see))),
-        Call::Loaded => Ok(json(&lists::loaded())),
+        Call::Loaded => Ok(json(&lists::loaded(loaded(shared).await, may_see))),
         Call::Show => {
             let bytes = read_body(state, front, request).await?.1;
             let asked: Value = serde_json::from_slice(&bytes).unwrap_or_default();
@@ -142,6 +212,7 @@ async fn ask(
         mut request,
         model,
         include_usage,
+        base64,
     } = asked.map_err(|error| Refusal::of(&error))?;
     drop(bytes);
     let pass = match key {
@@ -183,8 +254,11 @@ async fn ask(
         guard: Guard { pass, _slot: slot },
     };
     let answered = match (is_chat, streaming) {
-        (false, _) => answer::embedded(work, &model).await,
-        (true, true) => answer::streamed(work, shared.stopped.clone()).await,
+        (false, _) => answer::embedded(work, &model, base64).await,
+        (true, true) => {
+            let silence = state.settings.keep_alive;
+            answer::streamed(work, shared.stopped.clone(), silence).await
+        }
         (true, false) => answer::whole(work).await,
     };
     Ok(answered.unwrap_or_else(|error| {
@@ -227,8 +301,18 @@ async fn read_body(
         ));
     }
     let settings = &state.settings;
-    let bytes = body::read(incoming, settings.body_limit, settings.read_timeout).await?;
-    Ok((headers, bytes))
+    let mut bytes = body::read(incoming, settings.body_limit, settings.read_timeout).await?;
+    if bytes.starts_with(BYTE_ORDER_MARK) {
+        bytes.advance(BYTE_ORDER_MARK.len());
+    }
+    match std::str::from_utf8(&bytes) {
+        Ok(_) => Ok((headers, bytes)),
+        Err(error) => Err(Refusal::new(
+            StatusCode::BAD_REQUEST,
+            ErrorKind::InvalidRequest,
+            format!("the body is not UTF-8: see byte {}", error.valid_up_to()),
+        )),
+    }
 }
 
 /// One of the requests that may run at once; free again when dropped.
@@ -321,6 +405,17 @@ fn catalog(shared: &Shared) -> Arc<Catalog> {
     let read = Catalog::of(&shared.deck.board(), now);
     *shared.catalog.lock() = Arc::clone(&read);
     read
+}
+
+/// Returns what is held in memory, asked for at most once a second however many look.
+async fn loaded(shared: &Shared) -> Vec<(InstanceName, Vec<Loaded>)> {
+    let mut held = shared.loaded.lock().await;
+    let now = Instant::now();
+    if !held.0.is_some_and(|at| now.duration_since(at) < FRESH) {
+        let found = shared.deck.loaded().await;
+        *held = (Some(Instant::now()), found);
+    }
+    held.1.clone()
 }
 
 /// Makes an id as clients of a front expect it.

@@ -1,8 +1,11 @@
 //! The lists of models, in the shapes of the protocols.
 
+use std::collections::HashSet;
+
 use serde_json::{Value, json};
 
 use super::catalog::{Catalog, Listed};
+use crate::base::{InstanceName, Loaded};
 
 /// The version of Ollama whose API is spoken here.
 const OLLAMA: &str = "0.12.0";
@@ -54,9 +57,44 @@ pub(super) fn tags(catalog: &Catalog, created_unix: u64, may_see: impl Fn(&str) 
     json!({"models": models.collect::<Vec<_>>()})
 }
 
-/// Lists what is loaded, which nobody knows of models that live elsewhere.
-pub(super) fn loaded() -> Value {
-    json!({"models": []})
+/// Lists what the pool's Ollamas hold in memory, as Ollama does. A model that several hold is named once as it is, and
+/// then as `instance/model`, under which that one can be asked.
+pub(super) fn loaded(
+    held: Vec<(InstanceName, Vec<Loaded>)>,
+    may_see: impl Fn(&str) -> bool,
+) -> Value {
+    let mut named = HashSet::new();
+    let mut models = Vec::new();
+    for (instance, loaded) in held {
+        for model in loaded {
+            if !may_see(&model.model) {
+                continue;
+            }
+            let name = if named.insert(model.model.clone()) {
+                model.model
+            } else {
+                format!("{instance}/{}", model.model)
+            };
+            models.push(json!({
+                "name": name,
+                "model": name,
+                "size": model.bytes,
+                "digest": model.digest,
+                "details": {
+                    "parent_model": "",
+                    "format": model.format,
+                    "family": model.family,
+                    "families": [model.family],
+                    "parameter_size": model.parameters,
+                    "quantization_level": model.quantization,
+                },
+                "expires_at": Some(model.until).filter(|until| !until.is_empty()),
+                "size_vram": model.bytes_on_gpu,
+                "context_length": model.context,
+            }));
+        }
+    }
+    json!({"models": models})
 }
 
 /// Shows one model as Ollama does; `None` when there is none of that name.

@@ -31,6 +31,9 @@ pub struct Settings {
     /// How long a caller may take no bytes of its answer.
     #[serde(with = "humantime_serde")]
     pub write_timeout: Duration,
+    /// How long a stream may send nothing before its status and a sign of life are sent; zero for never.
+    #[serde(with = "humantime_serde")]
+    pub keep_alive: Duration,
     /// How long running answers may take to end after a polite stop.
     #[serde(with = "humantime_serde")]
     pub drain: Duration,
@@ -92,6 +95,7 @@ impl Default for Settings {
             body_limit: 32 << 20,
             read_timeout: Duration::from_secs(30),
             write_timeout: Duration::from_secs(60),
+            keep_alive: Duration::from_secs(15),
             drain: Duration::from_secs(30),
             admin_socket: String::new(),
             cors: Vec::new(),

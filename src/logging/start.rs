@@ -16,6 +16,10 @@ use super::rolling::{Rolling, today};
 use super::{Settings, level};
 use crate::base::{Error, ErrorKind};
 
+/// How many lines may wait for the disk. Room for all of them is taken at the start; tracing-appender's own number
+/// would be four megabytes.
+const WAITING: usize = 4_096;
+
 /// Keeps the log writer alive; what is still buffered is written when it is dropped.
 pub struct Guard {
     path: PathBuf,
@@ -62,7 +66,10 @@ pub fn to_file(settings: &Settings, state_dir: Option<&Path>) -> Result<Guard, E
         Error::new(ErrorKind::Config, message).with_hint("set log.dir to a folder of your own")
     })?;
     let path = rolling.path();
-    let (writer, worker) = NonBlockingBuilder::default().lossy(true).finish(rolling);
+    let (writer, worker) = NonBlockingBuilder::default()
+        .lossy(true)
+        .buffered_lines_limit(WAITING)
+        .finish(rolling);
     let dropped = writer.error_counter();
     let ring = Arc::new(Ring::default());
     let file = tracing_subscriber::fmt::layer()
@@ -112,6 +119,31 @@ pub fn to_stderr(level: &str, prompts: bool, colours: bool) -> Result<(), Error>
             .with_env_filter(filter)
             .finish(),
     )
+}
+
+/// As [`to_stderr`], by a thread of its own that gathers lines: a reader of stderr that is slow must not hold requests
+/// up. What is still to be written is written when the guard is dropped.
+///
+/// # Errors
+/// When logs have been started already.
+pub fn to_stderr_aside(
+    level: &str,
+    prompts: bool,
+    colours: bool,
+) -> Result<tracing_appender::non_blocking::WorkerGuard, Error> {
+    let filter: EnvFilter = level::filter(level, prompts);
+    let gathered = io::BufWriter::new(io::stderr());
+    let (writer, worker) = NonBlockingBuilder::default().lossy(true).finish(gathered);
+    start(
+        tracing_subscriber::fmt()
+            .with_ansi(colours && io::stderr().is_terminal())
+            .without_time()
+            .with_target(false)
+            .with_writer(writer)
+            .with_env_filter(filter)
+            .finish(),
+    )?;
+    Ok(worker)
 }
 
 /// Local time with its offset: a log file is a local day.

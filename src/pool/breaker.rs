@@ -12,10 +12,12 @@
 //! proper end since, a single failure opens it again. An instance that breaks off every answer half-way is therefore
 //! met by one request each open time and not by five.
 //!
+//! After a failure only so many may wait for their first token at once as failures are left until it opens.
+//!
 //! What began before a transition changes nothing (generations). A probe that is cancelled gives its place back.
 //! The open time doubles from 5 s to 60 s, with jitter of up to a quarter, and starts anew after a minute without
-//! another opening. While others wait for a permit it is 5 s again: by then the fault may be over, and a failed probe
-//! costs less than waiting. Figures and sources: nginx, Finagle and linkerd's failure accrual, gobreaker's generations.
+//! another opening. While others wait for a permit it only grows by a quarter of the first one each time: the fault may
+//! be over, and a failed probe costs less than waiting; but a fault that lasts is not asked about every 5 s. Figures and sources: nginx, Finagle and linkerd's failure accrual, gobreaker's generations.
 
 use std::time::Duration;
 
@@ -67,6 +69,8 @@ impl Default for BreakerSettings {
     }
 }
 
+/// How much longer each open time is while others wait, in first open times.
+const PRESSED_GROWTH: f64 = 0.25;
 /// Buckets of the success-rate window.
 const BUCKETS: usize = 10;
 
@@ -112,7 +116,7 @@ pub(crate) struct Breaker {
     slow_in_a_row: u32,
     /// Openings in a row without a minute of peace between.
     streak: u32,
-    /// When the first open time is over, however long it stays open this time.
+    /// When it may be tried while others wait, however long it stays open otherwise.
     soonest: Option<Instant>,
     closed_at: Option<Instant>,
     /// First tokens since then, halved by each failure: what slow start goes by.
@@ -303,8 +307,7 @@ impl Breaker {
         }
     }
 
-    /// Lets the next probe go as soon as the first open time is over: for when others wait for a permit, and trying costs
-    /// less than that.
+    /// Lets the next probe go sooner: for when others wait for a permit, and trying costs less than that.
     pub(crate) fn hurry(&mut self) {
         if let (BreakerState::Open { until }, Some(soonest)) = (&mut self.state, self.soonest) {
             *until = soonest.min(*until);
@@ -391,6 +394,19 @@ impl Breaker {
         self.consecutive_halves / 2
     }
 
+    /// Returns how many may wait for their first token at once after a failure: as many as are left until it opens.
+    /// `None` when nothing failed since the last first token. Without it as many as there are permits would meet an
+    /// instance that has just begun to fail, however soon it opens.
+    pub(crate) fn trust(&self) -> Option<u32> {
+        let failed = self.consecutive_halves.div_ceil(2);
+        (failed > 0 && self.is_closed() && self.settings.enabled).then(|| {
+            self.settings
+                .consecutive_failures
+                .saturating_sub(failed)
+                .max(1)
+        })
+    }
+
     /// Returns how often it has opened.
     pub(crate) fn opened(&self) -> u64 {
         self.opened
@@ -445,7 +461,8 @@ impl Breaker {
             .saturating_mul(1 << self.streak.min(16))
             .min(self.settings.open_at_most)
             .mul_f64(jitter);
-        self.soonest = Some(now + self.settings.open_for.mul_f64(jitter));
+        let pressed = jitter * (1.0 + PRESSED_GROWTH * f64::from(self.streak.min(1_000)));
+        self.soonest = Some(now + self.settings.open_for.mul_f64(pressed).min(open_for));
         self.generation += 1;
         self.opened += 1;
         self.state = BreakerState::Open {

@@ -4,10 +4,14 @@
 //! short lock, the simulator in virtual time, both the same code. The same seed and the same calls give the same
 //! decisions.
 
+mod candidates;
 mod change;
 mod commands;
 mod dispatch;
 mod ending;
+mod gates;
+mod passing;
+mod refuse;
 mod scaling;
 mod slot;
 mod view;
@@ -37,6 +41,7 @@ use super::{InstanceSettings, RouteSettings, Settings};
 
 pub(crate) use change::Wanted;
 pub(crate) use ending::End;
+use gates::{Gate, Gates};
 pub(crate) use scaling::Scaled;
 pub(crate) use slot::Slot;
 pub(crate) use view::PoolView;
@@ -121,25 +126,6 @@ pub(crate) enum Admission {
     Refused(Error),
 }
 
-/// The cheap part of a readiness check, one cache line for several instances.
-#[derive(Clone, Debug)]
-struct Gate {
-    open: bool,
-    care: bool,
-    ready_at: Option<Instant>,
-}
-
-/// What a look at a thousand instances reads of each: a byte.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Ready {
-    /// It is off or full.
-    No,
-    /// It can take any request.
-    Yes,
-    /// It has a permit; its gate and more must be asked.
-    Ask,
-}
-
 /// All requests with the same target and model, which have the same candidates.
 #[derive(Debug)]
 struct Class {
@@ -208,10 +194,7 @@ pub(crate) struct Core {
     routes: Vec<RouteSettings>,
     slots: Vec<Slot>,
     standings: Vec<Standing>,
-    gates: Vec<Gate>,
-    ready: Vec<Ready>,
-    /// How many of `ready` must be asked.
-    asking: usize,
+    gates: Gates,
     classes: Vec<Class>,
     class_of: HashMap<(Target, Option<String>, u8), usize>,
     balancing: Vec<Balancing>,
@@ -264,9 +247,7 @@ impl Core {
             routes,
             slots: Vec::with_capacity(instances.len()),
             standings: Vec::with_capacity(instances.len()),
-            gates: Vec::with_capacity(instances.len()),
-            ready: Vec::with_capacity(instances.len()),
-            asking: 0,
+            gates: Gates::default(),
             holds_end: None,
             scores_at: None,
             classes: Vec::new(),
@@ -306,16 +287,15 @@ impl Core {
     ) {
         let breaker = settings.breaker.as_ref().unwrap_or(breaker).clone();
         let slot = Slot::new(number, settings, breaker, now);
-        self.gates.push(Gate {
+        let gate = Gate {
             open: slot.is_open(),
             care: slot.needs_care(),
             ready_at: None,
-        });
+        };
+        self.gates.push(gate, true);
         self.slots.push(slot);
         let at = self.slots.len() - 1;
         self.standings.push(self.standing_of(at, now));
-        self.ready.push(Ready::No);
-        self.note_ready(at);
         self.classes.clear();
         self.class_of.clear();
         self.known_states.push(self.state_of(at, now));
@@ -332,10 +312,13 @@ impl Core {
             price: slot
                 .settings
                 .price
-                .map_or(f32::INFINITY, |price| price as f32),
+                // Adding nothing makes a zero of either sign the same one.
+                .map_or(f32::INFINITY, |price| price as f32 + 0.0),
             budget_left: slot.limiter.share_left(now) as f32,
             expected: slot.estimate.score(None, &self.fleet, now) as f32,
+            ..Standing::default()
         }
+        .weighed()
     }
 
     /// Lets somebody else than a known strategy choose, for requests without a route.
@@ -388,31 +371,25 @@ impl Core {
         })
     }
 
-    /// Sums up an instance's gate and permits.
-    fn note_ready(&mut self, at: usize) {
-        let (gate, standing) = (&self.gates[at], &self.standings[at]);
-        let ready = if !gate.open || standing.in_flight >= standing.permits {
-            Ready::No
-        } else if gate.care || gate.ready_at.is_some() {
-            Ready::Ask
-        } else {
-            Ready::Yes
-        };
-        let before = std::mem::replace(&mut self.ready[at], ready);
-        self.asking += usize::from(ready == Ready::Ask);
-        self.asking -= usize::from(before == Ready::Ask);
-    }
-
     /// Recomputes the cheap part of an instance's readiness after anything about it changed.
     fn refresh(&mut self, at: usize, now: Instant) {
         let slot = &self.slots[at];
-        self.standings[at].permits = slot.permits(now);
-        self.gates[at] = Gate {
+        let standing = &mut self.standings[at];
+        standing.permits = slot.permits(now);
+        if let Some(trust) = slot.breaker.trust() {
+            // What streams has answered, and does not count.
+            let answered = standing.in_flight.saturating_sub(slot.silent);
+            standing.permits = standing.permits.min(answered + trust);
+        }
+        standing.weigh();
+        let gate = Gate {
             open: slot.is_open(),
             care: slot.needs_care() || slot.is_starting(now),
             ready_at: slot.ready_at().filter(|ready_at| *ready_at > now),
         };
-        self.note_ready(at);
+        let standing = &self.standings[at];
+        let is_free = standing.in_flight < standing.permits;
+        self.gates.set(at, gate, is_free);
         let state = self.state_of(at, now);
         if std::mem::discriminant(&state) != std::mem::discriminant(&self.known_states[at]) {
             self.events.push(DeckEvent::StateChanged {

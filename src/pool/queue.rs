@@ -4,7 +4,7 @@
 //! that was served last, whichever is larger. A caller with a thousand waiters thus takes turns with one that has
 //! a single one. The order is a static key, so nothing is re-sorted.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 
 use tokio::time::Instant;
 
@@ -34,6 +34,8 @@ pub(crate) struct Waiter<T> {
 pub(crate) struct Queue<T> {
     waiters: BTreeMap<Place, Waiter<T>>,
     deadlines: BTreeSet<(Instant, Place)>,
+    /// Places in the order in which they were taken; those that have left are removed lazily.
+    arrivals: VecDeque<(Instant, Place)>,
     /// The last tag of every caller that has one beyond the served tag.
     tags: HashMap<Option<String>, u64>,
     served: u64,
@@ -45,6 +47,7 @@ impl<T> Default for Queue<T> {
         Self {
             waiters: BTreeMap::new(),
             deadlines: BTreeSet::new(),
+            arrivals: VecDeque::new(),
             tags: HashMap::new(),
             served: 0,
             next_id: 0,
@@ -81,6 +84,7 @@ impl<T> Queue<T> {
         };
         self.next_id += 1;
         self.deadlines.insert((waiter.deadline, place));
+        self.arrivals.push_back((waiter.since, place));
         self.waiters.insert(place, waiter);
         place
     }
@@ -111,7 +115,23 @@ impl<T> Queue<T> {
         if self.waiters.is_empty() {
             self.tags.clear();
         }
+        self.forget_left();
         Some(waiter)
+    }
+
+    /// Keeps the oldest in front, and the list of arrivals about as long as the queue.
+    fn forget_left(&mut self) {
+        const SLACK: usize = 64;
+        let waiters = &self.waiters;
+        while let Some((_, first)) = self.arrivals.front()
+            && !waiters.contains_key(first)
+        {
+            self.arrivals.pop_front();
+        }
+        if self.arrivals.len() > 2 * waiters.len() + SLACK {
+            self.arrivals
+                .retain(|(_, place)| waiters.contains_key(place));
+        }
     }
 
     /// Returns the first waiter behind `after`.
@@ -145,7 +165,7 @@ impl<T> Queue<T> {
 
     /// Returns since when the oldest waits.
     pub(crate) fn oldest(&self) -> Option<Instant> {
-        self.waiters.values().map(|waiter| waiter.since).min()
+        self.arrivals.front().map(|(since, _)| *since)
     }
 }
 
@@ -197,6 +217,28 @@ mod tests {
         back.what = "A".to_owned();
         queue.push(Priority::Interactive, Some(tag), back);
         assert_eq!(drain(&mut queue), "Aax");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_oldest_is_known_whoever_leaves_and_those_who_left_are_forgotten() {
+        let mut now = Instant::now();
+        let mut queue = Queue::default();
+        let mut places = Vec::new();
+        for round in 0..500_usize {
+            now += Duration::from_millis(10);
+            places.push((
+                now,
+                queue.push(Priority::Interactive, None, waiter(now, "a")),
+            ));
+            if round % 3 > 0 {
+                // Now from the middle, now the oldest.
+                let left = places.remove((round % 2) * places.len() / 2);
+                queue.remove(left.1);
+            }
+            let oldest = places.iter().map(|(since, _)| *since).min();
+            assert_eq!(queue.oldest(), oldest);
+            assert!(queue.arrivals.len() <= 2 * queue.len() + 64);
+        }
     }
 
     #[tokio::test(start_paused = true)]

@@ -39,12 +39,31 @@ pub struct Standing {
     pub budget_left: f32,
     /// Expected seconds of a whole answer.
     pub expected: f32,
+    /// In flight, this one included, relative to permits; `weigh` takes it anew.
+    pub(crate) load: f32,
 }
 
 impl Standing {
+    /// Takes its load anew; needed whenever `in_flight` or `permits` have changed. A thousand divisions would be most
+    /// of a choice.
+    #[must_use]
+    pub fn weighed(mut self) -> Self {
+        self.weigh();
+        self
+    }
+
+    /// The same in place.
+    pub(crate) fn weigh(&mut self) {
+        self.load = (self.in_flight + 1) as f32 / self.permits.max(1) as f32;
+    }
+
     /// Returns requests in flight, this one included, relative to the permits.
     pub fn load(&self) -> f32 {
-        (self.in_flight + 1) as f32 / self.permits.max(1) as f32
+        debug_assert!(
+            self.load == self.clone().weighed().load,
+            "not weighed: {self:?}"
+        );
+        self.load
     }
 }
 
@@ -85,24 +104,33 @@ impl Field<'_> {
         best
     }
 
-    /// The same with one throw for all equals instead of one for each.
+    /// The same with one throw for all equals instead of one for each, and each cost asked once: a throw gives all
+    /// positions an order by chance, and among equals the first in that order is taken.
     fn least_of_many(&self, rng: &mut SmallRng, mut cost: impl FnMut(&Standing) -> f32) -> u32 {
         use rand::Rng;
-        let mut cost = |at: &u32| cost(&self.standings[*at as usize]);
-        let mut least = f32::INFINITY;
-        let mut equals = 0usize;
-        for at in self.eligible {
-            let this = cost(at);
-            if this < least {
-                (least, equals) = (this, 1);
-            } else {
-                equals += usize::from(this == least);
+        let throw: u64 = rng.random();
+        let mut best = (u64::MAX, self.eligible[0]);
+        for &at in self.eligible {
+            let key = ordered(cost(&self.standings[at as usize])) << 32 | shuffled(at, throw);
+            if key < best.0 {
+                best = (key, at);
             }
         }
-        let chosen = rng.random_range(0..equals.max(1));
-        let among = self.eligible.iter().filter(|at| cost(at) == least);
-        among.copied().nth(chosen).unwrap_or(self.eligible[0])
+        best.1
     }
+}
+
+/// Maps a cost to a number of 32 bits with the same order.
+fn ordered(cost: f32) -> u64 {
+    let bits = cost.to_bits();
+    let flip = if bits >> 31 == 0 { 1 << 31 } else { u32::MAX };
+    u64::from(bits ^ flip)
+}
+
+/// Gives a position its place in an order by chance, 32 bits of it.
+fn shuffled(at: u32, throw: u64) -> u64 {
+    let mixed = (u64::from(at) ^ throw).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    ((mixed ^ mixed >> 32).wrapping_mul(0xd6e8_feb8_6659_fd93)) >> 32
 }
 
 /// One way to choose.
@@ -190,9 +218,14 @@ impl StrategyKind {
         }
     }
 
-    /// Tells whether it chooses by expected times or budgets, which cost something to keep up to date.
+    /// Tells whether it chooses by expected times, which cost something to keep up to date.
     pub(crate) const fn reads_scores(self) -> bool {
-        matches!(self, Self::Auto | Self::Sticky | Self::MostBudget)
+        matches!(self, Self::Auto | Self::Sticky)
+    }
+
+    /// Tells whether it chooses by what is left of budgets, which has to be asked of those that have some.
+    pub(crate) const fn reads_budgets(self) -> bool {
+        matches!(self, Self::MostBudget)
     }
 
     /// Makes a fresh strategy.

@@ -5,24 +5,27 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
+use hyper::Uri;
 use reqwest::header::{
     ACCEPT, ACCEPT_ENCODING, CONTENT_ENCODING, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue,
     LOCATION,
 };
-use reqwest::{Client, Method, Request, Response, Url};
+use reqwest::{Client, Method, Request, Url};
 use tokio::time::timeout;
 
 use super::address::{Address, shown};
+use super::answered::Answered;
 use super::auth::{Clock, Credentials, system_clock};
 use super::call::{self, TraceHeaders};
 use super::connects::watch;
-use super::fault::{Place, Stage, closed_unanswered, explain};
+use super::fault::{Place, Stage, Transport, closed_unanswered, explain};
 use super::fingerprint;
 use super::hint::better_hint;
 use super::http::{Http, Way, read_authorities};
+use super::plain::Plain;
 use super::{Settings, Timeouts};
 use crate::base::{
-    ChatRequest, ChatStream, Endpoint, Error, ErrorKind, InstanceName, ProviderType,
+    ChatRequest, ChatStream, Endpoint, Error, ErrorKind, InstanceName, Loaded, ProviderType,
 };
 use crate::wire;
 
@@ -113,6 +116,15 @@ impl BaseLlmGeneration {
             .map_err(|error| upstream.sign(error))
     }
 
+    /// Lists the models that an Ollama holds in memory.
+    ///
+    /// # Errors
+    /// Whatever goes wrong on the way, and `protocol` when the answer is no such list.
+    pub(super) async fn loaded(&self) -> Result<Vec<Loaded>, Error> {
+        let answer = self.upstream.get(wire::LOADED_PATH).await?;
+        wire::decode_loaded(&answer.body).map_err(|error| self.upstream.sign(error))
+    }
+
     /// Fetches a small JSON answer and says nothing of what is in it.
     ///
     /// # Errors
@@ -151,7 +163,11 @@ pub(super) struct Upstream {
     pub(super) address: Address,
     pub(super) credentials: Credentials,
     chat_url: Url,
+    /// What of it stands in a request's first line.
+    chat_path: Uri,
     client: Client,
+    /// Connections of its own, where neither TLS nor a proxy nor HTTP/2 can be in play.
+    plain: Option<Plain>,
     fingerprint: u64,
 }
 
@@ -191,8 +207,13 @@ impl Upstream {
                 .find(|(domain, _)| address.is_at(domain))
                 .map(|(_, field)| (*field).to_owned())
         });
+        let chat_url = address.join(wire::chat_path(provider_type));
         Ok(Self {
             fingerprint: fingerprint::of(&settings, way.authorities.as_deref()),
+            plain: match place.proxy {
+                None => Plain::new(address.url(), settings.timeouts.connect),
+                Some(_) => None,
+            },
             client: http.client(way)?,
             name: settings.name,
             provider_type,
@@ -203,7 +224,8 @@ impl Upstream {
                 ..wire::Quirks::default()
             },
             place,
-            chat_url: address.join(wire::chat_path(provider_type)),
+            chat_path: path_of(&chat_url),
+            chat_url,
             address,
             credentials,
         })
@@ -216,22 +238,23 @@ impl Upstream {
         endpoint: Endpoint,
         streaming: bool,
         trace: TraceHeaders,
-    ) -> Result<Response, Error> {
-        let url = match endpoint {
-            Endpoint::Chat => self.chat_url.clone(),
-            Endpoint::Embeddings => self
-                .address
-                .join(wire::embed::embed_path(self.provider_type)),
+    ) -> Result<Answered, Error> {
+        let (url, path) = match endpoint {
+            Endpoint::Chat => (None, self.chat_path.clone()),
+            Endpoint::Embeddings => {
+                let path = wire::embed::embed_path(self.provider_type);
+                let url = self.address.join(path);
+                let path = path_of(&url);
+                (Some(url), path)
+            }
         };
         let accept = match (streaming, self.provider_type) {
             (false, _) => "application/json",
             (true, ProviderType::Ollama) => "application/x-ndjson",
             (true, ProviderType::OpenAi | ProviderType::ZhipuAi) => "text/event-stream",
         };
-        self.execute(|| {
-            let mut request = Request::new(Method::POST, url.clone());
-            let headers = request.headers_mut();
-            headers.reserve(MOST_HEADERS);
+        let headers = || {
+            let mut headers = HeaderMap::with_capacity(MOST_HEADERS);
             headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
             headers.insert(ACCEPT, HeaderValue::from_static(accept));
             if streaming {
@@ -241,6 +264,25 @@ impl Upstream {
             headers.extend(trace.parent.clone().map(|value| (TRACEPARENT, value)));
             headers.extend(trace.state.clone().map(|value| (TRACESTATE, value)));
             headers.extend(self.credentials.headers()?);
+            Ok::<_, Error>(headers)
+        };
+        if let Some(plain) = &self.plain {
+            let headers = || {
+                let mut headers = headers()?;
+                if !streaming {
+                    headers.insert(ACCEPT_ENCODING, HeaderValue::from_static("gzip"));
+                }
+                Ok(headers)
+            };
+            return match plain.post(&path, headers, body).await? {
+                Ok(answer) => Ok(answer.into()),
+                Err(error) => Err(explain(error, Stage::Sending, &self.place)),
+            };
+        }
+        self.execute(|| {
+            let mut request =
+                Request::new(Method::POST, url.as_ref().unwrap_or(&self.chat_url).clone());
+            *request.headers_mut() = headers()?;
             *request.body_mut() = Some(body.clone().into());
             Ok(request)
         })
@@ -296,20 +338,26 @@ impl Upstream {
     async fn execute(
         &self,
         request: impl Fn() -> Result<Request, Error>,
-    ) -> Result<Response, Error> {
+    ) -> Result<Answered, Error> {
         let (outcome, opened) = watch(self.client.execute(request()?)).await;
-        let outcome = match outcome {
+        let outcome = match outcome.map_err(Transport::from) {
             Err(error) if !opened && closed_unanswered(&error) => {
                 tracing::debug!(instance = %self.name, "a kept connection was closed; asking on a new one");
-                self.client.execute(request()?).await
+                self.client
+                    .execute(request()?)
+                    .await
+                    .map_err(Transport::from)
             }
             outcome => outcome,
         };
-        outcome.map_err(|error| explain(error, Stage::Sending, &self.place))
+        match outcome {
+            Ok(response) => Ok(Answered::Reqwest(response)),
+            Err(error) => Err(explain(error, Stage::Sending, &self.place)),
+        }
     }
 
     /// Lets pass what is an answer, and turns everything else into an error.
-    pub(super) async fn accept(&self, response: Response) -> Result<Response, Error> {
+    pub(super) async fn accept(&self, response: Answered) -> Result<Answered, Error> {
         let status = response.status();
         if status.is_redirection() {
             let target = response
@@ -345,7 +393,7 @@ impl Upstream {
     }
 
     /// Reads what a server says when it does not answer, as far as it says it soon and in few words.
-    async fn refusal(&self, mut response: Response) -> Error {
+    async fn refusal(&self, mut response: Answered) -> Error {
         let mut body = Vec::new();
         let reading = async {
             while body.len() < LONGEST_REFUSAL {
@@ -389,6 +437,15 @@ impl Upstream {
         }
         error.with_instance(self.name.clone())
     }
+}
+
+/// Returns what of a URL stands in a request's first line.
+fn path_of(url: &Url) -> Uri {
+    let path = match url.query() {
+        Some(query) => format!("{}?{query}", url.path()),
+        None => url.path().to_owned(),
+    };
+    path.parse().unwrap_or_default()
 }
 
 /// Returns a header's value as text.

@@ -6,11 +6,12 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use futures_util::{FutureExt as _, StreamExt as _, stream};
+use hyper::Version;
 use reqwest::header::HeaderValue;
-use reqwest::{Response, Version};
 use tokio::time::{Instant, timeout, timeout_at};
 
 use super::Timeouts;
+use super::answered::Answered;
 use super::base::{Upstream, content_type, header};
 use super::fault::{Stage, explain};
 use super::reader::Reader;
@@ -117,7 +118,7 @@ enum Phase {
 }
 
 struct Reading {
-    response: Response,
+    response: Answered,
     reader: Reader,
     patience: Patience,
 }
@@ -238,7 +239,7 @@ impl Phase {
 }
 
 /// Reads the little that is left of a finished body, so that HTTP/1.1 can use its connection again.
-fn drain(mut response: Response) {
+fn drain(mut response: Answered) {
     if response.version() == Version::HTTP_2 {
         return;
     }

@@ -1,8 +1,9 @@
-//! Why a connection did not do its duty, in plain words: reqwest's chains of causes become our errors.
+//! Why a connection did not do its duty, in plain words: a client's chains of causes become our errors.
 //! What a server answered in words of its own is not for here, but for `wire::classify`.
 
 use std::error::Error as StdError;
 use std::io;
+use std::sync::Arc;
 
 use rustls::CertificateError;
 
@@ -30,11 +31,97 @@ pub(super) enum Stage {
     Body,
 }
 
+/// A failure of the transport, and what the client knows of it.
+#[derive(Debug)]
+pub(super) struct Transport {
+    source: Arc<dyn StdError + Send + Sync>,
+    step: Step,
+    is_timeout: bool,
+}
+
+/// What was being done.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Step {
+    Resolve,
+    Connect,
+    Ask,
+    Unpack,
+    Other,
+}
+
+impl From<reqwest::Error> for Transport {
+    fn from(error: reqwest::Error) -> Self {
+        let step = if error.is_connect() && error.is_dns() {
+            Step::Resolve
+        } else if error.is_connect() {
+            Step::Connect
+        } else if error.is_decode() {
+            Step::Unpack
+        } else if error.is_request() {
+            Step::Ask
+        } else {
+            Step::Other
+        };
+        Self {
+            is_timeout: error.is_timeout(),
+            step,
+            source: Arc::new(error.without_url()),
+        }
+    }
+}
+
+impl Transport {
+    fn new(source: impl StdError + Send + Sync + 'static, step: Step) -> Self {
+        Self {
+            source: Arc::new(source),
+            step,
+            is_timeout: false,
+        }
+    }
+
+    /// The name has no address.
+    pub(super) fn unknown_name(error: io::Error) -> Self {
+        Self::new(error, Step::Resolve)
+    }
+
+    /// The server takes no connection.
+    pub(super) fn no_connection(error: io::Error) -> Self {
+        Self::new(error, Step::Connect)
+    }
+
+    /// The server did not take the connection in time.
+    pub(super) fn no_connection_in_time(error: tokio::time::error::Elapsed) -> Self {
+        Self {
+            is_timeout: true,
+            ..Self::new(error, Step::Connect)
+        }
+    }
+
+    /// No answer came.
+    pub(super) fn unanswered(error: hyper::Error) -> Self {
+        Self::new(error, Step::Ask)
+    }
+
+    /// The answer broke off.
+    pub(super) fn broken_off(error: impl StdError + Send + Sync + 'static) -> Self {
+        Self::new(error, Step::Other)
+    }
+
+    /// The answer cannot be unpacked.
+    pub(super) fn packed_badly(error: io::Error) -> Self {
+        Self::new(error, Step::Unpack)
+    }
+
+    fn is_connect(&self) -> bool {
+        matches!(self.step, Step::Resolve | Step::Connect)
+    }
+}
+
 /// Says what a failure of the transport means.
-pub(super) fn explain(error: reqwest::Error, stage: Stage, place: &Place) -> Error {
-    let error = error.without_url();
+pub(super) fn explain(error: impl Into<Transport>, stage: Stage, place: &Place) -> Error {
+    let error = error.into();
     let explained = {
-        let chain = causes(&error);
+        let chain = causes(&*error.source);
         tls(&chain, place)
             .or_else(|| tunnel(&chain, place))
             .or_else(|| connecting(&error, &chain, place))
@@ -44,15 +131,15 @@ pub(super) fn explain(error: reqwest::Error, stage: Stage, place: &Place) -> Err
                 network("transport", format!("{} failed: {last}", place.target()))
             })
     };
-    explained.with_source(error)
+    explained.with_source(error.source)
 }
 
 /// Tells whether the connection was closed before a single byte of an answer.
-pub(super) fn closed_unanswered(error: &reqwest::Error) -> bool {
-    if error.is_connect() || error.is_timeout() || !error.is_request() {
+pub(super) fn closed_unanswered(error: &Transport) -> bool {
+    if error.is_timeout || error.step != Step::Ask {
         return false;
     }
-    causes(error).iter().any(|cause| {
+    causes(&*error.source).iter().any(|cause| {
         let by_hyper = cause
             .downcast_ref::<hyper::Error>()
             .is_some_and(|e| e.is_incomplete_message() || e.is_canceled() || e.is_closed());
@@ -170,7 +257,7 @@ fn tunnel(chain: &[&(dyn StdError + 'static)], place: &Place) -> Option<Error> {
 
 /// Failures before the connection stands.
 fn connecting(
-    error: &reqwest::Error,
+    error: &Transport,
     chain: &[&(dyn StdError + 'static)],
     place: &Place,
 ) -> Option<Error> {
@@ -179,14 +266,14 @@ fn connecting(
     }
     let hop = place.first_hop();
     let kind = chain.iter().find_map(|cause| io_kind(*cause));
-    if error.is_dns() {
+    if error.step == Step::Resolve && !error.is_timeout {
         let name = hop.rsplit_once(':').map_or(hop.as_str(), |(name, _)| name);
         return Some(
             network("dns", format!("the name {name} cannot be resolved"))
                 .with_hint("check the spelling in base_url, and this machine's network and DNS"),
         );
     }
-    if error.is_timeout() {
+    if error.is_timeout {
         return Some(
             Error::new(
                 ErrorKind::TimeoutConnect,
@@ -216,7 +303,7 @@ fn connecting(
 
 /// Failures once the connection stands.
 fn answering(
-    error: &reqwest::Error,
+    error: &Transport,
     chain: &[&(dyn StdError + 'static)],
     stage: Stage,
     place: &Place,
@@ -243,7 +330,7 @@ fn answering(
         }),
         Stage::Body => {
             let broken_off = by_hyper.is_some()
-                || chain.iter().any(|cause| cause.is::<io::Error>()) && !error.is_decode();
+                || chain.iter().any(|cause| cause.is::<io::Error>()) && error.step != Step::Unpack;
             Some(if broken_off {
                 network(
                     "cut",

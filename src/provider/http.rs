@@ -14,9 +14,11 @@ use super::proxy::{Proxies, proxy_of};
 use crate::base::{Error, ErrorKind};
 
 /// How long a connection is kept for the next request. Most servers keep theirs for a minute or more.
-const KEEP_IDLE: Duration = Duration::from_secs(50);
+pub(super) const KEEP_IDLE: Duration = Duration::from_secs(50);
 /// How many such connections are kept a host.
-const KEEP_AT_MOST: usize = 32;
+pub(super) const KEEP_AT_MOST: usize = 128;
+/// Who asks, as servers are told.
+pub(super) const PROGRAM: &str = concat!("llmdeck/", env!("CARGO_PKG_VERSION"));
 
 /// What all clients have in common.
 #[derive(Clone, Debug, Default)]
@@ -178,7 +180,7 @@ impl Http {
 
     fn builder(&self, way: &Way) -> Result<reqwest::ClientBuilder, Error> {
         let builder = Client::builder()
-            .user_agent(concat!("llmdeck/", env!("CARGO_PKG_VERSION")))
+            .user_agent(PROGRAM)
             .connect_timeout(way.connect)
             .connector_layer(CountConnects)
             .redirect(reqwest::redirect::Policy::none())

@@ -5,7 +5,7 @@ use futures_util::future::BoxFuture;
 
 use super::base::{BaseLlmGeneration, Habits};
 use super::{Http, LlmModelStrategy, Settings};
-use crate::base::{ChatRequest, ChatStream, Error, ProviderType};
+use crate::base::{ChatRequest, ChatStream, Error, Loaded, ProviderType};
 
 pub(super) const HABITS: Habits = Habits {
     base_url: "http://127.0.0.1:11434",
@@ -32,6 +32,10 @@ impl LlmModelStrategy for Ollama {
 
     fn models(&self) -> BoxFuture<'_, Result<Vec<String>, Error>> {
         self.0.models().boxed()
+    }
+
+    fn loaded(&self) -> BoxFuture<'_, Result<Vec<Loaded>, Error>> {
+        self.0.loaded().boxed()
     }
 
     fn fingerprint(&self) -> Option<u64> {

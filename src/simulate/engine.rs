@@ -391,9 +391,8 @@ impl Engine<'_> {
                 request: 0,
             },
             lease: 0,
+            probe: false,
             at: 0,
-            joined: 0.0,
-            told: 0,
             in_planned,
         });
         self.lives[live].want.request = u64::from(live);

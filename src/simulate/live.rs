@@ -31,11 +31,9 @@ pub(super) struct Live {
     pub(super) attempts: u32,
     pub(super) want: Want,
     pub(super) lease: u64,
+    /// Whether the attempt finds out if its instance is well again.
+    pub(super) probe: bool,
     pub(super) at: u32,
-    /// Where its instance stood when the stream began.
-    pub(super) joined: f64,
-    /// Tokens that the pool has been told of.
-    pub(super) told: u64,
     /// Whether it came during a planned fault.
     pub(super) in_planned: bool,
 }

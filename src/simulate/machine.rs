@@ -18,12 +18,12 @@ const REFUSED_AFTER: f64 = 0.05;
 
 /// A stream that runs.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Stream {
+struct Stream {
     /// Where `served` stands when it ends.
     ends: f64,
     order: u64,
     /// Where its request lives.
-    pub(super) live: u32,
+    live: u32,
 }
 
 /// What comes of an attempt.
@@ -51,6 +51,9 @@ pub(super) struct Machine {
     pub(super) slow_speed: f64,
     served: f64,
     seen: f64,
+    /// Tokens that all streams together have brought, and how many of them the pool has been told of.
+    brought: f64,
+    told: f64,
     streams: BinaryHeap<Stream>,
     order: u64,
     /// Changes whenever the next end does.
@@ -104,6 +107,8 @@ impl Machine {
             slow_speed: faults.slow.speed,
             served: 0.0,
             seen: 0.0,
+            brought: 0.0,
+            told: 0.0,
             streams: BinaryHeap::new(),
             order: 0,
             version: 0,
@@ -131,12 +136,24 @@ impl Machine {
     }
 
     /// Lets time pass.
-    pub(super) fn advance(&mut self, now: f64) -> f64 {
+    fn advance(&mut self, now: f64) -> f64 {
         if !self.streams.is_empty() {
-            self.served += self.rate(self.streams.len() as f64) * (now - self.seen);
+            let streams = self.streams.len() as f64;
+            let each = self.rate(streams) * (now - self.seen);
+            self.served += each;
+            self.brought += each * streams;
         }
         self.seen = now;
         self.served
+    }
+
+    /// Returns how many whole tokens its streams have brought since this was asked last, and one of those who run.
+    pub(super) fn news(&mut self, now: f64) -> Option<(u64, u32)> {
+        let live = self.streams.peek()?.live;
+        self.advance(now);
+        let news = (self.brought - self.told).floor();
+        self.told += news;
+        (news > 0.0).then_some((news as u64, live))
     }
 
     /// Takes a request; `coin` from 0 to 1 decides what chance decides.
@@ -170,7 +187,7 @@ impl Machine {
     }
 
     /// Begins a stream of so many tokens.
-    pub(super) fn join(&mut self, live: u32, tokens: u32, now: f64) -> f64 {
+    pub(super) fn join(&mut self, live: u32, tokens: u32, now: f64) {
         let begin = self.advance(now);
         self.order += 1;
         self.streams.push(Stream {
@@ -179,7 +196,6 @@ impl Machine {
             live,
         });
         self.version += 1;
-        begin
     }
 
     /// Ends the stream that ends first.
@@ -219,11 +235,6 @@ impl Machine {
         self.streams = streams.into();
         self.version += 1;
         broken
-    }
-
-    /// Returns the streams that run, in no order.
-    pub(super) fn streams(&self) -> impl Iterator<Item = &Stream> {
-        self.streams.iter()
     }
 }
 
@@ -289,6 +300,18 @@ mod tests {
         assert_eq!(machine.finish(first), Some(0));
         let second = machine.next_end().unwrap();
         assert!((second - (first + 44.444_444 / (100.0 / 1.125))).abs() < 1e-4);
+    }
+
+    #[test]
+    fn news_are_the_tokens_of_all_streams_each_told_once() {
+        let mut machine = machine();
+        assert_eq!(machine.news(1.0), None);
+        machine.join(0, 100, 1.0);
+        machine.join(1, 100, 1.0);
+        assert_eq!(machine.news(1.5), Some((80, 0)));
+        assert_eq!(machine.news(1.5), None);
+        machine.finish(2.25);
+        assert_eq!(machine.news(2.25), Some((120, 1)));
     }
 
     #[test]

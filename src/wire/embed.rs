@@ -1,5 +1,6 @@
 //! Embeddings: texts as vectors. One request, one document; what differs is small.
 
+use base64::Engine;
 use serde_json::{Map, Value, json};
 
 use super::json;
@@ -54,7 +55,8 @@ pub fn translate_request(
         let asks_nothing = match name.as_str() {
             // Who asks, and how long a local server keeps its model, shows in no vector.
             "user" | "keep_alive" => true,
-            "encoding_format" => value == "float",
+            // OpenAI's own clients ask for base64 unless told otherwise; the answer gets it from `pack`.
+            "encoding_format" => value == "float" || value == "base64",
             "truncate" => value == true,
             _ => value.is_null(),
         };
@@ -99,6 +101,33 @@ pub fn translate_answer(
     Ok(json!({"object": "list", "data": data, "model": model, "usage": usage}))
 }
 
+/// Tells whether a caller wants its vectors in base64, by the members of its request.
+pub fn wants_base64(members: &Map<String, Value>) -> bool {
+    members
+        .get("encoding_format")
+        .is_some_and(|form| form == "base64")
+}
+
+/// Writes the vectors of an answer in OpenAI's shape as base64 of 32-bit floats, low bytes first. `None` when they are
+/// no lists of numbers: then they are written so already.
+pub fn pack(body: &[u8]) -> Option<Value> {
+    let mut document: Value = json::read(body)?;
+    let mut is_changed = false;
+    for one in document.get_mut("data")?.as_array_mut()? {
+        let Some(Value::Array(numbers)) = one.get("embedding") else {
+            continue;
+        };
+        let bytes: Vec<u8> = numbers
+            .iter()
+            .flat_map(|number| (number.as_f64().unwrap_or(0.0) as f32).to_le_bytes())
+            .collect();
+        let packed = base64::engine::general_purpose::STANDARD.encode(bytes);
+        one["embedding"] = packed.into();
+        is_changed = true;
+    }
+    is_changed.then_some(document)
+}
+
 /// Tells whether a body holds vectors, and what they cost.
 ///
 /// # Errors
@@ -140,4 +169,38 @@ fn usage(document: &Value) -> Usage {
 
 fn invalid(message: String) -> Error {
     Error::new(ErrorKind::InvalidRequest, message)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn vectors_are_packed_for_those_who_want_them_so() {
+        let body = br#"{"object":"list","data":[{"object": "embedding", "index":0,"embedding" : [0.5,-2]}],"model":"m"}"#;
+        let packed = pack(body).unwrap();
+        // 0x3f000000 and 0xc0000000, low bytes first.
+        assert_eq!(packed["data"][0]["embedding"], "AAAAPwAAAMA=");
+        assert_eq!(
+            (
+                packed["data"][0]["index"].as_u64(),
+                packed["model"].as_str()
+            ),
+            (Some(0), Some("m"))
+        );
+        let again = packed.to_string();
+        assert_eq!(pack(again.as_bytes()), None, "packed already");
+        for other in [
+            &b"{}"[..],
+            b"",
+            b"\"embedding\"",
+            b"{\"data\":[{\"embedding\":[1,]}]}",
+        ] {
+            assert_eq!(pack(other), None);
+        }
+        let asked = members(br#""input":"x","encoding_format":"base64""#).unwrap();
+        assert!(wants_base64(&asked));
+        let asked = translate_request(ProviderType::OpenAi, ProviderType::Ollama, asked).unwrap();
+        assert_eq!(Value::Object(asked), json!({"input": "x"}));
+    }
 }

@@ -1,7 +1,10 @@
 """What the scripts share: where the gateway is, and a check that says what it checked."""
+import json
 import os
 import sys
+import time
 import traceback
+import urllib.request
 
 URL = os.environ["LLMDECK_URL"]
 KEY = os.environ["LLMDECK_KEY"]
@@ -34,6 +37,33 @@ def raises(kind, call):
         assert type(error) is kind, f"{type(error)} instead of {kind}: {error}"
         return error
     raise AssertionError(f"no {kind}")
+
+
+def upstream(name):
+    """Returns what a simulated instance counted."""
+    with urllib.request.urlopen(f"{os.environ['LLMDECK_UPSTREAMS']}/{name}", timeout=10) as answer:
+        return json.load(answer)
+
+
+class cancels:
+    """What is done inside must end one request at the slow instance, before its answer is over."""
+
+    def __enter__(self):
+        self.before = upstream("slow")
+        return self
+
+    def __exit__(self, kind, *_):
+        if kind is not None:
+            return
+        begun = time.monotonic()
+        while True:
+            now = upstream("slow")
+            if now["disconnects"] > self.before["disconnects"] and now["in_flight"] == 0:
+                break
+            assert time.monotonic() - begun < 5, f"the upstream request goes on: {now}"
+            time.sleep(0.005)
+        assert now["ok"] == self.before["ok"], now
+        print(f"cancelled upstream within {(time.monotonic() - begun) * 1000:.0f} ms")
 
 
 def finish():

@@ -67,15 +67,37 @@ await check('errors have their classes', async () => {
   await assert.rejects(ask('no-such-model'), OpenAI.NotFoundError)
   await assert.rejects(ask('limited'), OpenAI.RateLimitError)
   await assert.rejects(ask('broken'), OpenAI.InternalServerError)
+  await assert.rejects(ask('crowded'), error => error instanceof OpenAI.InternalServerError && error.status === 503)
   await assert.rejects(client.chat.completions.create({ model: 'gpt', messages: 7 }), OpenAI.BadRequestError)
   await assert.rejects(text('cut'), OpenAI.APIError)
 })
 
+const upstream = async name => (await fetch(`${process.env.LLMDECK_UPSTREAMS}/${name}`)).json()
+
+await check('a sick instance is not seen', async () => {
+  for (let number = 0; number < 10; number += 1) assert((await text('pair')).length > 20)
+})
+
+await check('embeddings and models', async () => {
+  for (const model of models) assert.equal((await client.embeddings.create({ model, input: ['one', 'two'], encoding_format: 'float' })).data.length, 2)
+  // Without a format the package asks for base64 and decodes it itself.
+  for (const model of models) assert.equal((await client.embeddings.create({ model, input: 'one' })).data[0].embedding.length, 8)
+  assert((await client.models.list()).data.some(model => model.id === 'gpt'))
+})
+
 await check('cancelling and parallel streams', async () => {
+  const before = await upstream('slow')
   const stop = new AbortController()
   setTimeout(() => stop.abort(), 300)
   await text('slow', { signal: stop.signal }).catch(error => assert(error instanceof OpenAI.APIUserAbortError))
   assert(stop.signal.aborted)
+  const begun = Date.now()
+  for (;;) {
+    const now = await upstream('slow')
+    if (now.disconnects > before.disconnects && now.in_flight === 0) break
+    assert(Date.now() - begun < 5000, 'the upstream request goes on')
+    await new Promise(wake => setTimeout(wake, 5))
+  }
   const lengths = await Promise.all(Array.from({ length: 30 }, (_, number) => text(models[number % 3])))
   assert(lengths.every(all => all.length > 20))
 })

@@ -2,7 +2,7 @@
 import asyncio
 
 import anthropic
-from common import ASK_TOOL, KEY, MODELS, NARROW_KEY, QUESTION, SCHEMA, URL, check, finish, raises
+from common import ASK_TOOL, KEY, MODELS, NARROW_KEY, QUESTION, SCHEMA, URL, cancels, check, finish, raises
 
 client = anthropic.Anthropic(base_url=URL, api_key=KEY, max_retries=0)
 USER = [{"role": "user", "content": QUESTION}]
@@ -53,7 +53,32 @@ def errors_have_their_classes():
     raises(anthropic.NotFoundError, lambda: ask("no-such-model"))
     raises(anthropic.RateLimitError, lambda: ask("limited"))
     raises(anthropic.InternalServerError, lambda: ask("broken"))
+    crowded = raises(anthropic._exceptions.ServiceUnavailableError, lambda: ask("crowded"))
+    assert crowded.status_code == 503 and int(crowded.response.headers["retry-after"]) >= 1
     raises(anthropic.BadRequestError, lambda: client.messages.create(model="gpt", messages=[], **MORE))
+
+
+@check
+def thinking():
+    with client.messages.stream(model="thinker", messages=USER, **MORE) as events:
+        kinds = [block.type for block in events.get_final_message().content]
+    assert "thinking" in kinds and "text" in kinds, kinds
+
+
+@check
+def a_sick_instance_is_not_seen():
+    for _ in range(10):
+        assert client.messages.create(model="pair", messages=USER, **MORE).stop_reason == "end_turn"
+
+
+@check
+def models():
+    assert "gpt" in [model.id for model in client.models.list()] and client.models.retrieve("gpt").id == "gpt"
+
+
+@check
+def what_is_not_here_is_said():
+    raises(anthropic.NotFoundError, lambda: client.messages.count_tokens(model="gpt", messages=USER))
 
 
 @check
@@ -71,8 +96,9 @@ def a_cut_stream_raises():
 
 @check
 def cancelling_and_parallel():
-    with client.messages.stream(model="slow", messages=USER, **MORE) as events:
-        next(iter(events.text_stream))
+    with cancels():
+        with client.messages.stream(model="slow", messages=USER, **MORE) as events:
+            next(iter(events.text_stream))
 
     async def main():
         many = anthropic.AsyncAnthropic(base_url=URL, api_key=KEY, max_retries=0)

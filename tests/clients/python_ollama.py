@@ -2,7 +2,7 @@
 import asyncio
 
 import ollama
-from common import ASK_TOOL, KEY, MODELS, QUESTION, SCHEMA, URL, check, finish, raises
+from common import ASK_TOOL, KEY, MODELS, QUESTION, SCHEMA, URL, cancels, check, finish, raises
 
 AUTH = {"Authorization": f"Bearer {KEY}"}
 client = ollama.Client(host=URL, headers=AUTH)
@@ -47,7 +47,20 @@ def embed():
 def lists():
     assert "gpt" in [model.model for model in client.list().models]
     assert "tools" in client.show("llama").capabilities
-    assert client.ps().models is not None
+    client.chat(model="llama", messages=USER)
+    assert "llama" in [model.model for model in client.ps().models]
+
+
+@check
+def thinking():
+    answer = client.chat(model="thinker", messages=USER, think=True)
+    assert answer.message.thinking and answer.message.content
+
+
+@check
+def a_sick_instance_is_not_seen():
+    for _ in range(10):
+        assert client.chat(model="pair", messages=USER).done_reason == "stop"
 
 
 @check
@@ -55,6 +68,8 @@ def errors():
     error = raises(ollama.ResponseError, lambda: client.chat(model="no-such-model", messages=USER))
     assert error.status_code == 404, error
     assert raises(ollama.ResponseError, lambda: client.chat(model="broken", messages=USER)).status_code == 500
+    assert raises(ollama.ResponseError, lambda: client.chat(model="crowded", messages=USER)).status_code == 503
+    assert raises(ollama.ResponseError, lambda: client.chat(model="gpt", messages=USER, options={"temperature": "hot"})).status_code == 400
     assert raises(ollama.ResponseError, lambda: client.chat(model="limited", messages=USER)).status_code == 429
     wrong = ollama.Client(host=URL, headers={"Authorization": "Bearer wrong"})
     assert raises(ollama.ResponseError, lambda: wrong.chat(model="gpt", messages=USER)).status_code == 401
@@ -63,9 +78,10 @@ def errors():
 
 @check
 def cancelling_and_parallel():
-    stream = client.chat(model="slow", messages=USER, stream=True)
-    next(stream)
-    stream.close()
+    with cancels():
+        stream = client.chat(model="slow", messages=USER, stream=True)
+        next(stream)
+        stream.close()
 
     async def main():
         many = ollama.AsyncClient(host=URL, headers=AUTH)

@@ -1,9 +1,8 @@
 """The official OpenAI package for Python: chat, completions, responses, embeddings, models."""
 import asyncio
-import time
 
 import openai
-from common import ASK_TOOL, KEY, MODELS, NARROW_KEY, QUESTION, SCHEMA, URL, check, finish, raises
+from common import ASK_TOOL, KEY, MODELS, NARROW_KEY, QUESTION, SCHEMA, URL, cancels, check, finish, raises, upstream
 
 client = openai.OpenAI(base_url=f"{URL}/v1", api_key=KEY, max_retries=0)
 TOOL = {"type": "function", "function": {"name": "get_weather", "parameters": SCHEMA}}
@@ -101,6 +100,8 @@ def embeddings():
     for model in MODELS:
         answer = client.embeddings.create(model=model, input=["one", "two"], encoding_format="float")
         assert len(answer.data) == 2 and len(answer.data[1].embedding) == 8
+        # Without a format the package asks for base64 and decodes it itself.
+        assert len(client.embeddings.create(model=model, input="one").data[0].embedding) == 8
 
 
 @check
@@ -116,6 +117,8 @@ def errors_have_their_classes():
     raises(openai.PermissionDeniedError, lambda: ask("llama", openai.OpenAI(base_url=f"{URL}/v1", api_key=NARROW_KEY, max_retries=0)))
     raises(openai.NotFoundError, lambda: ask("no-such-model"))
     raises(openai.InternalServerError, lambda: ask("broken"))
+    crowded = raises(openai.InternalServerError, lambda: ask("crowded"))
+    assert crowded.status_code == 503 and int(crowded.response.headers["retry-after"]) >= 1
     raises(openai.BadRequestError, lambda: ask("gpt", stop=7))
     raises(openai.BadRequestError, lambda: ask("llama", n=2))
     limited = raises(openai.RateLimitError, lambda: ask("limited"))
@@ -123,6 +126,30 @@ def errors_have_their_classes():
     long = [{"role": "user", "content": "long " * 500}]
     error = raises(openai.BadRequestError, lambda: client.chat.completions.create(model="brief", messages=long))
     assert error.code == "context_length_exceeded", error.code
+
+
+@check
+def a_sick_instance_is_not_seen():
+    before = upstream("bad-half")["requests"]
+    for number in range(20):
+        if number % 2:
+            assert client.chat.completions.create(model="pair", messages=USER).choices[0].finish_reason == "stop"
+        else:
+            assert len("".join(chunk.choices[0].delta.content or "" for chunk in client.chat.completions.create(model="pair", messages=USER, stream=True))) > 20
+    assert upstream("bad-half")["requests"] - before <= 6
+
+
+@check
+def reasoning():
+    chunks = list(client.chat.completions.create(model="thinker", messages=USER, stream=True))
+    assert any(getattr(chunk.choices[0].delta, "reasoning_content", None) for chunk in chunks)
+
+
+@check
+def retries_are_the_clients_own():
+    before = upstream("limited")["requests"]
+    raises(openai.RateLimitError, lambda: client.with_options(max_retries=1).chat.completions.create(model="limited", messages=USER))
+    assert upstream("limited")["requests"] - before <= 2
 
 
 @check
@@ -135,13 +162,18 @@ def a_cut_stream_raises():
 
 @check
 def cancelling():
-    begun = time.monotonic()
-    stream = client.chat.completions.create(model="slow", messages=USER, stream=True)
-    next(iter(stream))
-    stream.close()
-    assert time.monotonic() - begun < 5
-    quick = openai.OpenAI(base_url=f"{URL}/v1", api_key=KEY, max_retries=0, timeout=0.3)
-    raises(openai.APITimeoutError, lambda: quick.chat.completions.create(model="slow", messages=USER))
+    for create in (
+        lambda: client.chat.completions.create(model="slow", messages=USER, stream=True),
+        lambda: client.responses.create(model="slow", input=QUESTION, stream=True),
+        lambda: client.completions.create(model="slow", prompt=QUESTION, stream=True),
+    ):
+        with cancels():
+            stream = create()
+            next(iter(stream))
+            stream.close()
+    quick = openai.OpenAI(base_url=f"{URL}/v1", api_key=KEY, max_retries=0, timeout=0.5)
+    with cancels():
+        raises(openai.APITimeoutError, lambda: quick.chat.completions.create(model="slow", messages=USER))
 
 
 @check

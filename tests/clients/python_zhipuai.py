@@ -2,7 +2,7 @@
 from concurrent.futures import ThreadPoolExecutor
 
 import zhipuai
-from common import ASK_TOOL, KEY, MODELS, QUESTION, SCHEMA, URL, check, finish, raises
+from common import ASK_TOOL, KEY, MODELS, QUESTION, SCHEMA, URL, cancels, check, finish, raises
 
 client = zhipuai.ZhipuAI(api_key=KEY, base_url=f"{URL}/api/paas/v4", disable_token_cache=True, max_retries=0)
 USER = [{"role": "user", "content": QUESTION}]
@@ -33,6 +33,22 @@ def tools():
 
 
 @check
+def a_sick_instance_is_not_seen():
+    for _ in range(10):
+        assert client.chat.completions.create(model="pair", messages=USER).choices[0].finish_reason == "stop"
+
+
+@check
+def a_cut_stream_is_told():
+    try:
+        chunks = list(client.chat.completions.create(model="cut", messages=USER, stream=True))
+    except Exception:  # noqa: BLE001
+        return
+    # The package hands on what it cannot read as a chunk, so the error must be in it and no end.
+    assert all(not chunk.choices or chunk.choices[0].finish_reason is None for chunk in chunks)
+
+
+@check
 def embeddings():
     for model in MODELS:
         assert len(client.embeddings.create(model=model, input=["one", "two"]).data) == 2
@@ -46,14 +62,18 @@ def errors_have_their_classes():
     raises(errors.APIAuthenticationError, lambda: ask("gpt", wrong))
     raises(errors.APIReachLimitError, lambda: ask("limited"))
     raises(errors.APIInternalError, lambda: ask("broken"))
+    raises(errors.APIServerFlowExceedError, lambda: ask("crowded"))
+    # The package has no class of its own for a 404.
+    assert raises(errors.APIStatusError, lambda: ask("no-such-model")).status_code == 404
     raises(errors.APIRequestFailedError, lambda: client.chat.completions.create(model="gpt", messages=[]))
 
 
 @check
 def cancelling_and_parallel():
-    stream = client.chat.completions.create(model="slow", messages=USER, stream=True)
-    next(iter(stream))
-    stream.response.close()
+    with cancels():
+        stream = client.chat.completions.create(model="slow", messages=USER, stream=True)
+        next(iter(stream))
+        stream.response.close()
 
     def one(number):
         chunks = client.chat.completions.create(model=MODELS[number % 3], messages=USER, stream=True)

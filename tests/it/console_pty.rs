@@ -1,7 +1,9 @@
 //! The real binary in a pseudo-terminal: what a person sees, and what is left of the terminal afterwards.
 
-use std::io::{Read, Write};
+use std::io::{self, Read, Write};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread;
 use std::time::Duration;
 
@@ -16,17 +18,35 @@ const SIZE: PtySize = PtySize {
     pixel_height: 0,
 };
 /// How long anything may take on a loaded machine.
-const PATIENCE: Duration = Duration::from_secs(30);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
 
 /// The program, its terminal, and all that it has written.
 pub(crate) struct Console {
     pair: PtyPair,
     child: Box<dyn Child + Send + Sync>,
-    keyboard: Box<dyn Write + Send>,
-    written: Arc<Mutex<Vec<u8>>>,
+    /// To the thread that writes what is typed, and back when it was taken.
+    keyboard: (Sender<Vec<u8>>, Receiver<io::Result<()>>),
+    written: Arc<Mutex<Written>>,
+    /// Whether the terminal takes nothing at the moment.
+    stuck: Arc<AtomicBool>,
     /// The line discipline before the program took the terminal.
     before: String,
     home: Option<tempfile::TempDir>,
+}
+
+/// What the terminal was sent, and what it shows.
+struct Written {
+    bytes: Vec<u8>,
+    terminal: vt100::Parser,
+}
+
+impl Written {
+    fn new() -> Self {
+        Self {
+            bytes: Vec::new(),
+            terminal: vt100::Parser::new(SIZE.rows, SIZE.cols, 0),
+        }
+    }
 }
 
 fn line_discipline(pair: &PtyPair) -> String {
@@ -40,10 +60,7 @@ impl Console {
 
     /// Runs a program in a terminal of its own.
     pub(crate) fn run(program: &str, arguments: &[&str]) -> Self {
-        let home = tempfile::tempdir().unwrap();
-        let mut console = Self::run_in(program, home.path(), arguments, &[]);
-        console.home = Some(home);
-        console
+        Self::run_with(program, arguments, &[])
     }
 
     /// Starts it in a home that others use too, with more in its environment.
@@ -53,6 +70,14 @@ impl Console {
         variables: &[(&str, &str)],
     ) -> Self {
         Self::run_in(env!("CARGO_BIN_EXE_llmdeck"), home, arguments, variables)
+    }
+
+    /// Runs another program in a terminal and a home of its own, with more in its environment.
+    pub(crate) fn run_with(program: &str, arguments: &[&str], variables: &[(&str, &str)]) -> Self {
+        let home = tempfile::tempdir().unwrap();
+        let mut console = Self::run_in(program, home.path(), arguments, variables);
+        console.home = Some(home);
+        console
     }
 
     fn run_in(
@@ -75,13 +100,30 @@ impl Console {
         let before = line_discipline(&pair);
         let child = pair.slave.spawn_command(command).unwrap();
         let mut output = pair.master.try_clone_reader().unwrap();
-        let keyboard = pair.master.take_writer().unwrap();
-        let written = Arc::new(Mutex::new(Vec::new()));
-        let seen = Arc::clone(&written);
+        let mut writer = pair.master.take_writer().unwrap();
+        let (typed, keys) = channel::<Vec<u8>>();
+        let (taken, told) = channel();
+        thread::spawn(move || {
+            for keys in keys {
+                let written = writer.write_all(&keys).and_then(|()| writer.flush());
+                // Nobody waits for it when the test has failed.
+                let _ = taken.send(written);
+            }
+        });
+        let keyboard = (typed, told);
+        let written = Arc::new(Mutex::new(Written::new()));
+        let stuck = Arc::new(AtomicBool::new(false));
+        let (seen, waits) = (Arc::clone(&written), Arc::clone(&stuck));
         thread::spawn(move || {
             let mut bytes = [0; 4096];
             while let Ok(read @ 1..) = output.read(&mut bytes) {
-                seen.lock().extend_from_slice(&bytes[..read]);
+                let mut seen = seen.lock();
+                seen.bytes.extend_from_slice(&bytes[..read]);
+                seen.terminal.process(&bytes[..read]);
+                drop(seen);
+                while waits.load(Ordering::SeqCst) {
+                    thread::sleep(Duration::from_millis(5));
+                }
             }
         });
         Self {
@@ -89,6 +131,7 @@ impl Console {
             child,
             keyboard,
             written,
+            stuck,
             before,
             home: None,
         }
@@ -96,18 +139,40 @@ impl Console {
 
     /// Presses keys, as bytes of a terminal.
     pub(crate) fn press(&mut self, keys: &str) {
-        self.keyboard.write_all(keys.as_bytes()).unwrap();
-        self.keyboard.flush().unwrap();
+        self.keyboard.0.send(keys.as_bytes().to_vec()).unwrap();
+        let taken = self.keyboard.1.recv_timeout(PATIENCE);
+        let Ok(taken) = taken else {
+            panic!("it reads no keys any more:\n{}", self.screen());
+        };
+        taken.unwrap();
     }
 
-    pub(crate) fn terminal(&self) -> vt100::Parser {
-        let mut terminal = vt100::Parser::new(SIZE.rows, SIZE.cols, 0);
-        terminal.process(&self.written.lock());
-        terminal
+    /// Returns what the terminal shows, with all its attributes.
+    pub(crate) fn terminal(&self) -> vt100::Screen {
+        self.written.lock().terminal.screen().clone()
     }
 
     pub(crate) fn screen(&self) -> String {
-        self.terminal().screen().contents()
+        self.written.lock().terminal.screen().contents()
+    }
+
+    /// Returns every byte that was written so far.
+    pub(crate) fn bytes(&self) -> Vec<u8> {
+        self.written.lock().bytes.clone()
+    }
+
+    /// Forgets what was written and what is shown.
+    pub(crate) fn forget(&self) {
+        *self.written.lock() = Written::new();
+    }
+
+    /// The terminal takes nothing any more, or goes on.
+    pub(crate) fn is_stuck(&self, stuck: bool) {
+        self.stuck.store(stuck, Ordering::SeqCst);
+    }
+
+    pub(crate) fn process_id(&self) -> u32 {
+        self.child.process_id().unwrap()
     }
 
     /// Waits until something is on the screen.
@@ -134,6 +199,8 @@ impl Console {
     /// Gives the terminal another size.
     pub(crate) fn resize(&self, cols: u16, rows: u16) {
         let size = PtySize { rows, cols, ..SIZE };
+        let mut written = self.written.lock();
+        written.terminal.screen_mut().set_size(rows, cols);
         self.pair.master.resize(size).unwrap();
     }
 
@@ -150,7 +217,7 @@ impl Console {
 
     #[cfg(unix)]
     pub(crate) fn signal(&self, signal: rustix::process::Signal) {
-        let pid = i32::try_from(self.child.process_id().unwrap()).unwrap();
+        let pid = i32::try_from(self.process_id()).unwrap();
         let pid = rustix::process::Pid::from_raw(pid).unwrap();
         rustix::process::kill_process(pid, signal).unwrap();
     }
@@ -159,16 +226,15 @@ impl Console {
     pub(crate) fn assert_restored(&self) {
         let begun = Instant::now();
         // The last bytes may be on their way.
-        while self.terminal().screen().alternate_screen() && begun.elapsed() < PATIENCE {
+        while self.terminal().alternate_screen() && begun.elapsed() < PATIENCE {
             thread::sleep(Duration::from_millis(20));
         }
-        let terminal = self.terminal();
-        let screen = terminal.screen();
+        let screen = self.terminal();
         assert!(!screen.alternate_screen(), "the alternate screen is left");
         assert!(!screen.hide_cursor(), "the cursor is shown");
         assert!(!screen.bracketed_paste());
         assert_eq!(screen.mouse_protocol_mode(), vt100::MouseProtocolMode::None);
-        let written = self.written.lock();
+        let written = self.bytes();
         let written = String::from_utf8_lossy(&written);
         let pushed = written.matches("\x1b[>1u").count();
         assert!(written.matches("\x1b[<u").count() >= pushed);
@@ -237,7 +303,7 @@ fn it_stops_and_goes_on_with_a_whole_picture() {
     console.until_shown("a draft");
     console.signal(Signal::STOP);
     thread::sleep(Duration::from_millis(100));
-    console.written.lock().clear();
+    console.forget();
     console.signal(Signal::CONT);
     console.until_shown("a draft");
     console.until_shown("Ask something.");
@@ -263,13 +329,9 @@ fn a_paste_with_line_ends_sends_nothing() {
 fn a_terminal_of_ten_by_three_gets_a_message_and_no_panic() {
     let mut console = Console::start(&["demo"]);
     console.until_shown("Ask something.");
-    let resize = |cols, rows| {
-        let size = PtySize { rows, cols, ..SIZE };
-        console.pair.master.resize(size).unwrap();
-    };
-    resize(10, 3);
+    console.resize(10, 3);
     console.until_shown("too small");
-    resize(SIZE.cols, SIZE.rows);
+    console.resize(SIZE.cols, SIZE.rows);
     console.until_shown("Ask something.");
     console.press("\x04");
     assert!(console.ended().success());

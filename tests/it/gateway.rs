@@ -2,7 +2,10 @@
 
 mod basics;
 mod callers;
+mod edges;
 mod faults;
 mod fronts;
 mod hostile;
+mod load;
 mod rig;
+mod upstream;

@@ -7,6 +7,8 @@
 
 #[cfg(unix)]
 mod attach;
+#[cfg(unix)]
+mod attach_tls;
 #[cfg(feature = "store")]
 mod bench;
 mod cli;
@@ -14,13 +16,20 @@ mod config;
 mod console_pty;
 #[cfg(unix)]
 mod console_pty_ends;
+#[cfg(unix)]
+mod console_pty_fuzz;
+#[cfg(unix)]
+mod console_pty_line;
 #[cfg(feature = "store")]
 mod crash;
 mod driver;
 mod faults;
+#[cfg(feature = "gateway")]
+mod fuzzed;
 mod gateway;
 #[cfg(feature = "store")]
 mod history;
+mod invariants;
 mod layers;
 #[cfg(all(feature = "store", feature = "gateway", unix))]
 mod recall;

@@ -170,7 +170,7 @@ async fn read(driver: &LlmModelDriver, request: ChatRequest) -> Told {
 }
 
 /// Both ends of every connection are in this process, and many systems allow 1,024 files at first.
-fn allow_many_sockets() {
+pub(crate) fn allow_many_sockets() {
     use rustix::process::{Resource, getrlimit, setrlimit};
     const ENOUGH: u64 = 8_192;
     let mut limit = getrlimit(Resource::Nofile);

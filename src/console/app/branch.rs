@@ -6,6 +6,7 @@ use crate::console::state::answerers::Answerers;
 use crate::console::state::chat::TurnId;
 use crate::console::state::reply::{Phase, Reply};
 use crate::console::state::scroll::Move;
+use crate::console::words::t;
 
 /// What is sent to have an answer that was cut go on.
 const GO_ON: &str = "Go on exactly where your last answer broke off. Do not repeat anything.";
@@ -93,7 +94,7 @@ impl App {
             self.say("the last answer is whole", Tone::Note);
             return Vec::new();
         }
-        self.ask(GO_ON.to_owned())
+        self.ask(t(GO_ON).to_owned())
     }
 
     /// Shows another answer, or another version of the question.

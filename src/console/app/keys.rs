@@ -100,6 +100,9 @@ impl App {
             Action::PageUp if self.focus.pane().is_page() => self.page(false),
             Action::PageDown if self.focus.pane().is_page() => self.page(true),
             Action::Zoom => self.zoomed = !self.zoomed,
+            Action::Grow => self.grow_pane(1),
+            Action::Shrink => self.grow_pane(-1),
+            Action::Theme => return vec![Effect::Themes],
             Action::Mouse => return self.toggle_mouse(),
             Action::Freeze => return self.toggle_freeze(),
             Action::Send => return self.send(),
@@ -241,8 +244,10 @@ impl App {
             if matches!(dialog, Dialog::Line(_)) {
                 self.search = None;
             }
-            self.dialog = None;
-            return Vec::new();
+            return match self.dialog.take() {
+                Some(Dialog::Choose(list)) => self.leave_themes(&list),
+                _ => Vec::new(),
+            };
         }
         match dialog {
             Dialog::Help { top } => {
@@ -272,11 +277,17 @@ impl App {
                 _ => {}
             },
             Dialog::Choose(list) => match action {
-                Action::ScrollUp => list.step(-1),
-                Action::ScrollDown => list.step(1),
-                Action::Top => list.selected = 0,
-                Action::Bottom => list.step(isize::MAX),
-                Action::Mark if list.markable > 0 => {
+                Action::ScrollUp | Action::ScrollDown | Action::Top | Action::Bottom => {
+                    match action {
+                        Action::ScrollUp => list.step(-1),
+                        Action::ScrollDown => list.step(1),
+                        Action::Top => list.selected = 0,
+                        _ => list.step(isize::MAX),
+                    }
+                    return self.try_theme();
+                }
+                Action::Mark if list.markable == 0 => return self.toggle_paint(),
+                Action::Mark => {
                     let most = list.markable;
                     let marked = list.mark();
                     if !marked {
@@ -314,6 +325,11 @@ impl App {
             Then::Compare => Vec::new(),
             Then::Play(persona) => self.play(persona),
             Then::Copy(text) => vec![Effect::Copy(text)],
+            Then::Theme(name) => vec![Effect::Theme {
+                name,
+                paint: self.paint,
+                keep: true,
+            }],
         }
     }
 

@@ -67,7 +67,21 @@ impl App {
         if let Some(board) = self.history.at(frozen.moment) {
             self.pool.show(Arc::clone(board), frozen.moment);
         }
-        vec![Effect::Figures]
+        if self.requests.is_filled {
+            vec![Effect::Figures]
+        } else {
+            // What ended before is asked for first: the figures of a past window stand on it.
+            vec![Effect::Requests, Effect::Figures]
+        }
+    }
+
+    /// Puts the distributions of a past window in, as far as the requests of it are held.
+    fn times_of(&self, series: &mut Series, until: Instant, window: Duration) {
+        let from = until.checked_sub(window).unwrap_or(until);
+        if let Some((total, first)) = self.requests.times(&series.scope, from, until) {
+            series.response_time = total;
+            series.time_to_first_token = first;
+        }
     }
 
     /// Takes a new board: held in any case, shown unless everything stands still.
@@ -88,6 +102,8 @@ impl App {
                 let age = self.age();
                 series = moment::cut(series, age, self.metrics.window());
                 minute = moment::cut(minute, age, super::MINUTE);
+                self.times_of(&mut series, frozen.moment, self.metrics.window());
+                self.times_of(&mut minute, frozen.moment, super::MINUTE);
             }
         }
         self.figures_wanted = false;

@@ -1,4 +1,4 @@
-//! Clicks choose, the wheel scrolls what is under it.
+//! Clicks choose, the wheel scrolls what is under it, a line between panes can be dragged.
 
 use ratatui::crossterm::event::{MouseButton, MouseEvent, MouseEventKind};
 use ratatui::layout::Position;
@@ -15,6 +15,14 @@ impl App {
         let at = Position::new(mouse.column, mouse.row);
         match mouse.kind {
             MouseEventKind::Down(MouseButton::Left) => self.click(at),
+            MouseEventKind::Drag(MouseButton::Left) => {
+                let moved = self.drag(at);
+                return (Vec::new(), Redraw::soon_if(moved));
+            }
+            MouseEventKind::Up(MouseButton::Left) => {
+                self.let_go();
+                return (Vec::new(), Redraw::No);
+            }
             MouseEventKind::ScrollUp => self.wheel(at, -1),
             MouseEventKind::ScrollDown => self.wheel(at, 1),
             _ => return (Vec::new(), Redraw::No),
@@ -30,6 +38,7 @@ impl App {
             self.focus = Focus::of(pane);
             return;
         }
+        self.grab(at);
         let Some(pane) = pane_at(&self.places.panes, at) else {
             return;
         };

@@ -53,8 +53,12 @@ impl App {
     /// Takes what ended before the console heard of any.
     pub(super) fn fill_requests(&mut self, samples: Vec<Arc<Sample>>) -> Redraw {
         let ends = samples.into_iter().map(|sample| {
-            let ended =
-                sample.called_at + jiff::SignedDuration::try_from(sample.total).unwrap_or_default();
+            let total = jiff::SignedDuration::try_from(sample.total).unwrap_or_default();
+            // Another process may say anything.
+            let ended = sample
+                .called_at
+                .checked_add(total)
+                .unwrap_or(sample.called_at);
             let at = self.clock.instant(ended).min(self.now);
             (sample, at)
         });

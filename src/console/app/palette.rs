@@ -12,7 +12,9 @@ use crate::console::words::t;
 impl App {
     /// Opens the palette.
     pub(super) fn open_palette(&mut self) {
-        let listed = self.keymap.all(self.focus_context());
+        let mut listed = self.keymap.all(self.focus_context());
+        // Nobody looks for the arrow keys here.
+        listed.sort_by_key(|listed| listed.action.is_movement());
         let entries = listed
             .into_iter()
             .filter(|listed| listed.action != Action::Palette)

@@ -7,6 +7,7 @@ use crate::base::{InstanceName, InstanceView, ProviderType, Target};
 use crate::console::Persona;
 use crate::console::state::answerers::{Answerers, MOST_COMPARED};
 use crate::console::state::dialog::{Dialog, Entry, List, Then};
+use crate::console::words::known;
 
 impl App {
     /// Opens the list of who may answer.
@@ -211,5 +212,5 @@ impl App {
 /// An instance in a line: its state and its model.
 fn about(instance: &InstanceView) -> String {
     let model = instance.models.first().map_or("", String::as_str);
-    format!("{}, {}", instance.state.word(), model)
+    format!("{}, {}", known(instance.state.word()), model)
 }

@@ -59,6 +59,8 @@ pub(crate) enum Then {
     Play(Option<Arc<Persona>>),
     /// Copy a text.
     Copy(String),
+    /// Show this theme from now on.
+    Theme(String),
 }
 
 /// A list of which one is chosen.
@@ -69,6 +71,8 @@ pub(crate) struct List {
     pub(crate) selected: usize,
     /// How many entries can be marked at once; 0 when one is simply chosen.
     pub(crate) markable: usize,
+    /// What was there before, when no entry is it.
+    pub(crate) before: Option<String>,
 }
 
 /// One line of a list.
@@ -91,6 +95,7 @@ impl List {
             entries,
             selected,
             markable: 0,
+            before: None,
         }
     }
 

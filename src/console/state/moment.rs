@@ -76,7 +76,7 @@ fn keep(
 }
 
 /// Cuts what is newer than `age` off a series that reaches back further, and leaves what a window of `window` shows.
-/// Distributions of the window as a whole are not known any more.
+/// Distributions of the window as a whole are not in it.
 pub(crate) fn cut(mut series: Series, age: Duration, window: Duration) -> Series {
     let step = series.step.as_secs_f64();
     if step <= 0.0 {

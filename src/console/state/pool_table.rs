@@ -48,14 +48,14 @@ impl PoolColumn {
             Self::State => "state",
             Self::Permits => "permits",
             Self::Budget => "budget",
-            Self::Latency => "last",
+            Self::Latency => "latency",
             Self::Score => "load",
             Self::Success => "ok",
             Self::Requests => "req",
             Self::Weight => "wt",
             Self::Why => "why it failed",
-            Self::LastError => "error",
-            Self::LastSuccess => "success",
+            Self::LastError => "last err",
+            Self::LastSuccess => "last ok",
         }
     }
 

@@ -7,7 +7,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::input::Input;
-use crate::base::{ErrorKind, Outcome, RequestId, Sample, Target};
+use crate::base::{ErrorKind, Outcome, Percentiles, RequestId, Sample, Scope, Target};
 
 /// The most requests that are held.
 pub(crate) const MOST: usize = 1_000;
@@ -99,6 +99,46 @@ impl Requests {
             .collect()
     }
 
+    /// Counts what had ended by a moment.
+    pub(crate) fn ended_by(&self, moment: Instant) -> usize {
+        self.rows.iter().filter(|row| row.ended <= moment).count()
+    }
+
+    /// Returns response times and times to the first token of what ended after `from` and by `until`; `None` unless
+    /// all of it is held.
+    pub(crate) fn times(&self, scope: &Scope, from: Instant, until: Instant) -> Option<Times> {
+        let oldest = self.rows.front().map(|row| row.ended);
+        let reaches_back = self.rows.len() < MOST || oldest.is_some_and(|oldest| oldest <= from);
+        if !self.is_filled || !reaches_back {
+            return None;
+        }
+        let ended = self
+            .rows
+            .iter()
+            .filter(|row| row.ended > from && row.ended <= until);
+        let (mut totals, mut firsts) = (Vec::new(), Vec::new());
+        let mut add = |outcome: Outcome, total: Duration, first: Option<Duration>| {
+            firsts.extend(first);
+            totals.extend((outcome == Outcome::Success).then_some(total));
+        };
+        for row in ended {
+            let sample = &row.sample;
+            // An instance's figures count attempts, all others requests; so do the monitor's.
+            if let Scope::Instance(name) = scope {
+                for attempt in sample.attempts.iter().filter(|one| one.instance == *name) {
+                    add(attempt.outcome, attempt.total, attempt.first_token);
+                }
+            } else if match scope {
+                Scope::Type(kind) => sample.provider_type == Some(*kind),
+                Scope::Route(route) => sample.route.as_ref() == Some(route),
+                Scope::All | Scope::Instance(_) => true,
+            } {
+                add(sample.outcome, sample.total, sample.time_to_first_token);
+            }
+        }
+        Some((percentiles(totals), percentiles(firsts)))
+    }
+
     /// Returns the place of the selected one among those shown.
     pub(crate) fn place(&self, shown: &[&Row]) -> usize {
         self.selected
@@ -144,6 +184,28 @@ impl Row {
             ended,
         }
     }
+}
+
+/// Response times, and times to the first token.
+pub(crate) type Times = (Option<Percentiles>, Option<Percentiles>);
+
+fn percentiles(mut times: Vec<Duration>) -> Option<Percentiles> {
+    times.sort_unstable();
+    let last = times.len().checked_sub(1)?;
+    let at = |share: usize| {
+        times[(times.len() * share)
+            .div_ceil(100)
+            .saturating_sub(1)
+            .min(last)]
+    };
+    Some(Percentiles {
+        count: times.len() as u64,
+        p50: at(50),
+        p90: at(90),
+        p95: at(95),
+        p99: at(99),
+        max: times[last],
+    })
 }
 
 /// Returns what the filter looks in.
@@ -295,6 +357,38 @@ mod tests {
         requests.fill([(sample(2_999, Outcome::Success, 1), now)]);
         assert_eq!(requests.len(), MOST);
         assert_eq!(requests.running(), 0);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn times_of_a_past_window_are_those_of_what_ended_in_it() {
+        let start = Instant::now();
+        let at = |second| start + Duration::from_secs(second);
+        let mut requests = Requests::default();
+        for second in 1..=100_u64 {
+            requests.ended(&sample(second, Outcome::Success, second * 10), at(second));
+        }
+        requests.ended(&sample(200, Outcome::Cancelled, 99_999), at(50));
+        assert_eq!(
+            requests.times(&Scope::All, at(0), at(60)),
+            None,
+            "not asked for"
+        );
+        requests.fill([]);
+        let (times, first) = requests.times(&Scope::All, at(40), at(60)).unwrap();
+        let times = times.unwrap();
+        assert_eq!((times.count, times.max), (20, Duration::from_millis(600)));
+        assert_eq!(times.p50, Duration::from_millis(500));
+        assert_eq!(times.p99, Duration::from_millis(600));
+        assert_eq!(first, None);
+        for id in 1_000..2_000 {
+            requests.ended(&sample(id, Outcome::Success, 1), at(200));
+        }
+        assert_eq!(
+            requests.times(&Scope::All, at(40), at(60)),
+            None,
+            "forgotten"
+        );
+        assert!(requests.times(&Scope::All, at(200), at(210)).is_some());
     }
 
     #[tokio::test(start_paused = true)]

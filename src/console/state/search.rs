@@ -22,8 +22,8 @@ pub(crate) struct Search {
     pattern: Option<Regex>,
     places: Vec<Place>,
     at: usize,
-    /// The line of that place, once it was drawn.
-    pub(crate) line: Option<Anchor>,
+    /// The line of that place, once it was drawn, and the how manieth one there it is.
+    pub(crate) line: Option<(Anchor, usize)>,
     /// Whether the place is still to be brought into the window.
     pub(crate) jump: bool,
 }

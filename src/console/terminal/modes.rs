@@ -12,16 +12,16 @@ use ratatui::crossterm::terminal::{disable_raw_mode, enable_raw_mode};
 /// What the console asks of the terminal beside the alternate screen and bracketed paste.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Modes {
-    /// Clicks and wheel (1000 with 1006), never every movement (1003).
+    /// Clicks, wheel and dragging (1000, 1002 with 1006), never every movement (1003).
     pub(crate) mouse: bool,
     /// Keys reported exactly (kitty's first flag): Shift-Enter is not Enter.
     pub(crate) keyboard: bool,
 }
 
-/// Clicks and wheel, in the form without limits on columns.
-pub(crate) const MOUSE_ON: &str = "\x1b[?1000h\x1b[?1006h";
+/// Clicks, wheel, and movement while a button is held, in the form without limits on columns.
+pub(crate) const MOUSE_ON: &str = "\x1b[?1000h\x1b[?1002h\x1b[?1006h";
 /// The opposite.
-pub(crate) const MOUSE_OFF: &str = "\x1b[?1006l\x1b[?1000l";
+pub(crate) const MOUSE_OFF: &str = "\x1b[?1006l\x1b[?1002l\x1b[?1000l";
 
 /// Whether the terminal is ours at this moment; one process has one terminal.
 static OURS: Mutex<Option<Modes>> = Mutex::new(None);

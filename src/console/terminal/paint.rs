@@ -4,9 +4,11 @@
 //! a streaming answer wrote, moves and colours were two thirds. Here short gaps are written again instead of jumped
 //! over, a colour is set when it changes, and runs of blanks are erased by one sequence.
 
+mod shift;
+
 use std::fmt::Write as _;
 
-use ratatui::buffer::{Cell, CellWidth as _};
+use ratatui::buffer::Cell;
 use ratatui::style::{Color, Modifier};
 
 /// A gap of at most so many unchanged cells may be written again; a jump costs about as many bytes.
@@ -55,13 +57,13 @@ impl Pen {
 /// Remembers what is on the screen, and how the pen stands.
 #[derive(Debug, Default)]
 pub(crate) struct Painter {
-    /// What was written since the screen was cleared; `None` is blank.
-    rows: Vec<Vec<Option<Cell>>>,
+    /// What was written since the screen was cleared.
+    rows: shift::Rows,
 }
 
 /// One frame being written.
 struct Frame<'a> {
-    rows: &'a mut Vec<Vec<Option<Cell>>>,
+    rows: &'a mut shift::Rows,
     out: String,
     pen: Pen,
     /// Where the terminal's cursor is; the column is unknown behind what terminals do not agree on.
@@ -80,14 +82,22 @@ impl Painter {
         &mut self,
         cells: impl Iterator<Item = (u16, u16, &'a Cell)>,
     ) -> String {
+        let mut out = String::new();
+        let mut changes: Vec<(u16, u16, &Cell)> = cells.collect();
+        let left;
+        if let Some(shift) = shift::find(&self.rows, &changes) {
+            shift.write(&mut out);
+            left = shift.apply(&mut self.rows, &changes);
+            changes = left.iter().map(|(x, y, cell)| (*x, *y, cell)).collect();
+        }
         let mut frame = Frame {
             rows: &mut self.rows,
-            out: String::new(),
+            out,
             pen: PLAIN,
             row: None,
             column: None,
         };
-        let mut cells = cells.peekable();
+        let mut cells = changes.into_iter().peekable();
         while let Some((x, y, cell)) = cells.next() {
             frame.go(x, y);
             if !is_plain_blank(cell) {
@@ -180,19 +190,7 @@ impl Frame<'_> {
     }
 
     fn remember(&mut self, x: u16, y: u16, cell: &Cell) {
-        let (x, y) = (usize::from(x), usize::from(y));
-        if self.rows.len() <= y {
-            self.rows.resize(y + 1, Vec::new());
-        }
-        let row = &mut self.rows[y];
-        if row.len() <= x + 1 {
-            row.resize(x + 2, None);
-        }
-        row[x] = Some(cell.clone());
-        // What a wide one covers is no blank that could be written again.
-        if cell.cell_width() > 1 {
-            row[x + 1] = Some(cell.clone());
-        }
+        shift::remember(self.rows, x, y, cell);
     }
 
     /// Sets what is different of the pen, in one sequence.

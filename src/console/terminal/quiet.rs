@@ -101,6 +101,10 @@ impl<W: Write> Backend for Quiet<W> {
     }
 
     fn clear_region(&mut self, clear_type: ClearType) -> io::Result<()> {
+        // This is what ratatui calls after a resize.
+        if clear_type == ClearType::All {
+            return self.clear();
+        }
         self.begin()?;
         self.inner.clear_region(clear_type)
     }

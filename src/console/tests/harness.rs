@@ -15,6 +15,7 @@ use ratatui::crossterm::event::{
     Event as Input, KeyCode, KeyEvent, KeyModifiers, MouseButton, MouseEvent, MouseEventKind,
 };
 use ratatui::layout::{Position, Size};
+use ratatui::style::Color;
 use tokio::sync::mpsc;
 use tokio::task::{JoinHandle, LocalSet};
 use tokio::time::{Instant, sleep};
@@ -23,7 +24,9 @@ use super::fake::{Asked, Fake};
 use crate::base::Error;
 use crate::console::app::App;
 use crate::console::keymap::Chord;
+use crate::console::run::looks::Looks;
 use crate::console::run::{Face, Host, Signal, run};
+use crate::console::term_env::TermEnv;
 use crate::console::theme::Theme;
 use crate::console::view::Screen;
 use crate::console::words;
@@ -93,11 +96,20 @@ impl Harness {
             context.clock = Some((noon, TimeZone::UTC));
         }
         let log = context.log.clone();
+        let theme_dirs = context.theme_dirs.clone();
         let face = Face {
             app: App::new(&settings, context, source.board(), Instant::now()),
             screen: Screen::new(theme, settings.ascii),
             frames_per_second: settings.frames_per_second,
             log,
+            looks: Looks {
+                env: TermEnv {
+                    colorterm: "truecolor".to_owned(),
+                    ..TermEnv::default()
+                },
+                dirs: theme_dirs,
+                current: "auto".to_owned(),
+            },
         };
         let mut terminal = Terminal::new(screen.clone()).expect("a screen in memory");
         let mut outside = host.clone();
@@ -210,6 +222,25 @@ impl Harness {
             text.push('\n');
         }
         text
+    }
+
+    /// Returns foreground and background of the first place where a text stands.
+    pub(super) fn colours_of(&self, text: &str) -> (Color, Color) {
+        let picture = self.screen.0.lock();
+        let buffer = picture.backend.buffer();
+        let wanted: Vec<String> = text.chars().map(String::from).collect();
+        for y in 0..buffer.area.height {
+            for x in 0..buffer.area.width {
+                let is_here = wanted.iter().enumerate().all(|(at, symbol)| {
+                    let cell = buffer.cell((x + at as u16, y));
+                    cell.is_some_and(|cell| cell.symbol() == symbol)
+                });
+                if is_here {
+                    return (buffer[(x, y)].fg, buffer[(x, y)].bg);
+                }
+            }
+        }
+        panic!("not on the screen: {text}");
     }
 
     pub(super) fn shows(&self, text: &str) -> bool {

@@ -161,7 +161,7 @@ async fn what_ended_before_the_console_began_is_there_too() {
     assert!(console.shows("11:59:58"), "{}", console.screen());
 }
 
-fn failures() -> Failures {
+pub(super) fn failures() -> Failures {
     let group = |name: &str, kind, count, first, last, message: &str| FailureGroup {
         instance: Some(name.into()),
         kind,

@@ -154,7 +154,7 @@ fn is_toml(path: &Path) -> bool {
 }
 
 /// Lists the themes in a folder; one that cannot be read has none.
-fn names_in(dir: &Path) -> Vec<String> {
+pub(super) fn names_in(dir: &Path) -> Vec<String> {
     let Ok(entries) = fs::read_dir(dir) else {
         return Vec::new();
     };

@@ -111,7 +111,7 @@ fn turns(
         .as_ref()
         .and_then(|search| find_place(search, app, transcript, &style))
     {
-        drawn.scroll.push(Move::ToLine(place));
+        drawn.scroll.push(Move::ToLine(place.0));
         drawn.found = Some(place);
     }
     let mut height = |index: usize| {
@@ -152,13 +152,15 @@ fn turns(
                 let found = found_columns(search, &line);
                 line.render(at, buffer);
                 let line = first + number;
-                let is_current = drawn.found.or(search.line) == Some(Anchor { turn: index, line });
-                let role = if is_current {
-                    Role::MatchCurrent
-                } else {
-                    Role::Match
-                };
-                for (from, width) in found {
+                let here = Anchor { turn: index, line };
+                let current = drawn.found.or(search.line);
+                let current = current.filter(|(at, _)| *at == here).map(|(_, nth)| nth);
+                for (nth, (from, width)) in found.into_iter().enumerate() {
+                    let role = if current == Some(nth) {
+                        Role::MatchCurrent
+                    } else {
+                        Role::Match
+                    };
                     let here = Rect::new(at.x.saturating_add(from), at.y, width, 1);
                     let style = look.theme.style(role);
                     buffer.set_style(here.intersection(at), style);
@@ -180,33 +182,32 @@ fn turns(
     }
 }
 
-/// Finds the line of the place that is to be brought into the window.
+/// Finds the line of the place that is to be brought into the window, and the how manieth one there it is.
 fn find_place(
     search: &Search,
     app: &App,
     transcript: &mut Transcript,
     style: &Style<'_>,
-) -> Option<Anchor> {
+) -> Option<(Anchor, usize)> {
     let place = search.place().filter(|_| search.jump)?;
     let index = app.chat.turns().position(|turn| turn.id == place.turn)?;
     let turn = app.chat.turn(index)?;
     let block = transcript.block(turn, app.chat.variants(index), style);
-    let mut found = 0;
-    let mut last = 0;
+    let mut before = 0;
+    let mut last = (0, 0);
     for (number, (_, line)) in block.lines(0, usize::MAX, style).iter().enumerate() {
         let here = search.in_line(&line.to_string()).len();
         if here > 0 {
-            last = number;
+            // What was found in the text may be spelt otherwise on the screen; then it is the last one there.
+            last = (number, (place.nth - before).min(here - 1));
         }
-        found += here;
-        if found > place.nth {
+        if before + here > place.nth {
             break;
         }
+        before += here;
     }
-    Some(Anchor {
-        turn: index,
-        line: last,
-    })
+    let (line, nth) = last;
+    Some((Anchor { turn: index, line }, nth))
 }
 
 /// Returns where what is looked for stands in a line: columns and widths.
@@ -432,7 +433,12 @@ fn asked_of(app: &App) -> Option<String> {
 
 /// How the answer that is coming in is doing.
 fn progress(reply: &Reply, app: &App, look: &Look<'_>) -> Vec<Span<'static>> {
-    let seconds = reply.elapsed(app.now).as_secs();
+    let dot = look.symbols.dot;
+    let elapsed = if app.animations {
+        format!(" {dot} {} s {dot} ", reply.elapsed(app.now).as_secs())
+    } else {
+        format!(" {dot} ")
+    };
     let who = reply
         .response()
         .instance
@@ -450,10 +456,9 @@ fn progress(reply: &Reply, app: &App, look: &Look<'_>) -> Vec<Span<'static>> {
         .keymap
         .key_for(Context::Prompt, Action::Back)
         .unwrap_or_default();
-    let dot = look.symbols.dot;
     vec![
         look.span(doing, Role::Assistant),
-        look.span(format!(" {dot} {seconds} s {dot} "), Role::Dim),
+        look.span(elapsed, Role::Dim),
         look.span(stop, Role::Key),
         look.span(format!(" {}", t("stops")), Role::Dim),
     ]

@@ -15,7 +15,7 @@ use crate::console::state::chat::Turn;
 use crate::console::state::reply::{Phase, Reply, ReplyId};
 use crate::console::text;
 use crate::console::theme::Role;
-use crate::console::words::{phrase, t};
+use crate::console::words::{counted, phrase, t};
 
 /// The narrowest column in which an answer can be read.
 const NARROWEST: usize = 24;
@@ -225,8 +225,8 @@ fn figures(turn: &Turn, reply: &Reply, width: u16, style: &Style<'_>) -> Vec<Lin
     let words = response.text.split_whitespace().count();
     let tokens = response.usage.and_then(|usage| usage.completion_tokens);
     let length = tokens.map_or_else(
-        || phrase!("{} words", words),
-        |tokens| phrase!("{} tokens", text::count(tokens)),
+        || counted!(words, "one word", "{} words"),
+        |tokens| counted!(tokens, "one token", "{} tokens"),
     );
     let time = (!response.total_time.is_zero()).then(|| text::duration(response.total_time));
     let dash = || "-".to_owned();

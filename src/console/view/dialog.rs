@@ -57,6 +57,15 @@ pub(crate) fn window(
     }
 }
 
+/// Writes a word into the lower frame of a window, at its right.
+pub(crate) fn in_frame(frame: &mut Frame<'_>, inside: Rect, said: &str, look: &Look<'_>) {
+    let said = format!(" {said} ");
+    let width = text::width(&said) as u16;
+    let x = inside.right().saturating_sub(width + 1).max(inside.x);
+    let at = Rect::new(x, inside.bottom(), width, 1).intersection(frame.area());
+    Line::from(look.span(said, Role::Dim)).render(at, frame.buffer_mut());
+}
+
 /// Draws a question.
 pub(crate) fn confirm(
     frame: &mut Frame<'_>,

@@ -15,7 +15,7 @@ use crate::console::app::{App, Drawn};
 use crate::console::state::errors::{Group, SPARK};
 use crate::console::text;
 use crate::console::theme::Role;
-use crate::console::words::{known, phrase, t};
+use crate::console::words::{counted, known, phrase, t};
 
 const BLOCKS: [&str; 9] = [" ", "▁", "▂", "▃", "▄", "▅", "▆", "▇", "█"];
 const ASCII_BLOCKS: [&str; 9] = [" ", "_", ".", ":", "-", "=", "+", "*", "#"];
@@ -24,12 +24,20 @@ const ASCII_BLOCKS: [&str; 9] = [" ", "_", ".", ":", "-", "=", "+", "*", "#"];
 pub(crate) fn title(app: &App) -> String {
     let groups = app.errors.groups(app.moment());
     let count: u64 = groups.iter().map(|group| group.count).sum();
-    let mut title = phrase!("{} in {} groups", text::count(count), groups.len());
+    let mut title = phrase!("{} in all", text::count(count));
+    if groups.len() > 1 {
+        let groups = counted!(groups.len(), "one group", "{} groups");
+        title = format!("{title} · {groups}");
+    }
     let dropped = app.errors.dropped();
     if dropped > 0 {
         title = format!(
             "{title} · {}",
-            phrase!("{} older ones are forgotten", text::count(dropped))
+            counted!(
+                dropped,
+                "one older is forgotten",
+                "{} older ones are forgotten"
+            )
         );
     }
     title
@@ -141,12 +149,16 @@ fn spark(steps: &[u64], look: &Look<'_>) -> String {
 /// All that is known of a group.
 fn lines(group: &Group, app: &App, width: usize, look: &Look<'_>) -> Vec<Line<'static>> {
     let mut lines = Vec::new();
-    let seen = phrase!(
-        "{} times, first {} ago, last {} ago",
-        text::count(group.count),
-        text::duration(group.first),
-        text::duration(group.last),
-    );
+    let seen = if group.count == 1 {
+        phrase!("once, {} ago", text::duration(group.last))
+    } else {
+        phrase!(
+            "{} times, first {} ago, last {} ago",
+            text::count(group.count),
+            text::duration(group.first),
+            text::duration(group.last),
+        )
+    };
     lines.push(labelled(t("seen"), seen, Role::Text, look));
     lines.extend(paragraph(
         t("what to do"),
@@ -169,14 +181,8 @@ fn lines(group: &Group, app: &App, width: usize, look: &Look<'_>) -> Vec<Line<'s
             Outcome::Failure(_) => t("the request failed"),
             Outcome::Cancelled => t("the caller went away"),
         };
-        let tries = failure.attempts.len();
-        let said = phrase!(
-            "{}: {} attempts, {}: {}",
-            failure.request,
-            tries,
-            ended,
-            failure.message
-        );
+        let tries = counted!(failure.attempts.len(), "one attempt", "{} attempts");
+        let said = format!("{}: {tries}, {ended}: {}", failure.request, failure.message);
         lines.extend(paragraph(&ago_words(age), &said, Role::Dim, width, look));
     }
     lines

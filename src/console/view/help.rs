@@ -6,7 +6,7 @@ use ratatui::text::{Line, Span};
 use ratatui::widgets::Widget;
 
 use super::Look;
-use super::dialog::window;
+use super::dialog::{in_frame, window};
 use crate::console::keymap::{Context, Keymap};
 use crate::console::text;
 use crate::console::theme::Role;
@@ -51,10 +51,8 @@ pub(crate) fn draw(
     }
     if lines > visible {
         let last = (top + visible).min(lines);
-        let more = format!(" {} ", phrase!("{}-{} of {}", top + 1, last, lines));
-        let x = inside.right().saturating_sub(text::width(&more) as u16 + 1);
-        let at = Rect::new(x, inside.bottom(), text::width(&more) as u16, 1);
-        Line::from(look.span(more, Role::Dim)).render(at, buffer);
+        let more = phrase!("{}-{} of {}", top + 1, last, lines);
+        in_frame(frame, inside, &more, look);
     }
     top
 }

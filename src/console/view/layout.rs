@@ -13,7 +13,10 @@
 use ratatui::layout::Rect;
 
 use crate::console::state::focus::Pane;
+use crate::console::state::split::{Edge, Split};
 
+/// The fewest rows of a pane, its title included.
+const LEAST_ROWS: u16 = 5;
 /// The smallest screen on which anything is of use.
 const SMALLEST: (u16, u16) = (36, 9);
 /// The smallest screen with the panes side by side.
@@ -43,12 +46,16 @@ pub(crate) struct Layout {
     pub(crate) divider: Option<Rect>,
     /// Where the divider meets the title of a pane at its right.
     pub(crate) branch: Option<u16>,
+    /// The lines that can be moved.
+    pub(crate) edges: Vec<(Edge, Rect)>,
+    /// All between header and footer.
+    pub(crate) body: Rect,
     panes: [Rect; Pane::ALL.len()],
 }
 
 impl Layout {
     /// Divides a screen; `zoomed` is the pane that has it for itself.
-    pub(crate) fn of(area: Rect, zoomed: Option<Pane>, instances: usize) -> Self {
+    pub(crate) fn of(area: Rect, zoomed: Option<Pane>, instances: usize, split: Split) -> Self {
         let body = Rect {
             y: area.y + 1,
             height: area.height.saturating_sub(2),
@@ -66,13 +73,15 @@ impl Layout {
             strip: None,
             divider: None,
             branch: None,
+            edges: Vec::new(),
+            body,
             panes: [Rect::ZERO; Pane::ALL.len()],
         };
         if fits(area, SMALLEST) {
             match zoomed {
                 Some(pane) if fits(area, STACKED) => layout.zoom(body, pane),
-                _ if fits(area, WIDE) => layout.wide(body, instances),
-                _ if fits(area, STACKED) => layout.stacked(body, instances),
+                _ if fits(area, WIDE) => layout.wide(body, instances, split),
+                _ if fits(area, STACKED) => layout.stacked(body, instances, split),
                 _ => layout.single(body),
             }
         }
@@ -93,14 +102,19 @@ impl Layout {
         self.panes[usize::from(pane.number()) - 1] = body;
     }
 
-    fn wide(&mut self, body: Rect, instances: usize) {
+    fn wide(&mut self, body: Rect, instances: usize, split: Split) {
         self.shape = Shape::Wide;
         // Figures need 50 columns, text is read best in 60 to 80.
-        let right = (body.width * 45 / 100).clamp(50, 76);
-        let left = body.width - right - 1;
+        let usual = body.width - (body.width * 45 / 100).clamp(50, 76) - 1;
+        let left = split
+            .cells(Edge::ChatColumns, body.width, (30, 33))
+            .unwrap_or(usual);
+        let right = body.width - left - 1;
         let at = body.x + left;
         let rows = instances as u16 + 2;
-        let pool = rows.clamp(5, body.height * 2 / 5);
+        let pool = split
+            .cells(Edge::PoolRows, body.height, (LEAST_ROWS, LEAST_ROWS))
+            .unwrap_or(rows.clamp(LEAST_ROWS, body.height * 2 / 5));
         self.split([
             Rect {
                 width: left,
@@ -115,14 +129,25 @@ impl Layout {
             ..body
         });
         self.branch = Some(body.y + pool);
+        let title = Rect::new(at + 1, body.y + pool, right, 1);
+        self.edges = vec![
+            // The column before it is blank: a click that is one off still takes hold.
+            (Edge::ChatColumns, Rect::new(at - 1, body.y, 2, body.height)),
+            (Edge::PoolRows, title),
+        ];
     }
 
-    fn stacked(&mut self, body: Rect, instances: usize) {
+    fn stacked(&mut self, body: Rect, instances: usize, split: Split) {
         self.shape = Shape::Stacked;
         let rows = instances as u16 + 2;
-        let below = rows.clamp(8, (body.height * 2 / 5).max(8));
-        let chat = body.height - below;
-        let pool = body.width * 60 / 100;
+        let usual = body.height - rows.clamp(8, (body.height * 2 / 5).max(8));
+        let chat = split
+            .cells(Edge::ChatRows, body.height, (LEAST_ROWS + 1, LEAST_ROWS))
+            .unwrap_or(usual);
+        let below = body.height - chat;
+        let pool = split
+            .cells(Edge::PoolColumns, body.width, (30, 27))
+            .unwrap_or(body.width * 60 / 100);
         let y = body.y + chat;
         self.split([
             Rect {
@@ -132,7 +157,19 @@ impl Layout {
             Rect::new(body.x, y, pool, below),
             Rect::new(body.x + pool + 1, y, body.width - pool - 1, below),
         ]);
-        self.divider = Some(Rect::new(body.x + pool, y, 1, below));
+        let divider = Rect::new(body.x + pool, y, 1, below);
+        self.divider = Some(divider);
+        let title = Rect {
+            y,
+            height: 1,
+            ..body
+        };
+        let under = Rect {
+            y: y + 1,
+            height: below - 1,
+            ..divider
+        };
+        self.edges = vec![(Edge::PoolColumns, under), (Edge::ChatRows, title)];
     }
 
     fn single(&mut self, body: Rect) {
@@ -166,7 +203,19 @@ mod tests {
             for height in 0..70 {
                 for instances in [0, 1, 6, 40] {
                     let area = Rect::new(0, 0, width, height);
-                    let layout = Layout::of(area, None, instances);
+                    let mut split = Split::default();
+                    if (width + height) % 3 > 0 {
+                        // Moved somewhere, near an end or far.
+                        for edge in [
+                            Edge::ChatColumns,
+                            Edge::PoolRows,
+                            Edge::ChatRows,
+                            Edge::PoolColumns,
+                        ] {
+                            split.set(edge, height * 7 % 100, 100);
+                        }
+                    }
+                    let layout = Layout::of(area, None, instances, split);
                     if layout.shape == Shape::Single || layout.shape == Shape::TooSmall {
                         continue;
                     }
@@ -186,7 +235,9 @@ mod tests {
 
     #[test]
     fn the_usual_screens_have_their_shapes() {
-        let shape = |width, height| Layout::of(Rect::new(0, 0, width, height), None, 6).shape;
+        let shape = |width, height| {
+            Layout::of(Rect::new(0, 0, width, height), None, 6, Split::default()).shape
+        };
         assert_eq!(shape(120, 40), Shape::Wide);
         assert_eq!(shape(80, 24), Shape::Stacked);
         assert_eq!(shape(60, 18), Shape::Single);

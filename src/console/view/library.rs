@@ -6,7 +6,7 @@ use ratatui::layout::{Position, Rect};
 use ratatui::text::{Line, Span};
 
 use super::Look;
-use super::dialog::{put, window};
+use super::dialog::{in_frame, put, window};
 use crate::base::Summary;
 use crate::console::state::library::{Library, Row, Typing};
 use crate::console::text;
@@ -47,7 +47,7 @@ pub(crate) fn draw(frame: &mut Frame<'_>, area: Rect, library: &Library, look: &
             look.span(typed.clone(), Role::Text)
         },
     ])];
-    let room = usize::from(inside.height).saturating_sub(2);
+    let room = usize::from(inside.height).saturating_sub(1);
     let heights: Vec<usize> = library
         .rows
         .iter()
@@ -78,21 +78,13 @@ pub(crate) fn draw(frame: &mut Frame<'_>, area: Rect, library: &Library, look: &
         };
         lines.push(Line::from(look.span(format!(" {said}"), Role::Dim)));
     }
-    while lines.len() <= room {
-        lines.push(Line::default());
-    }
+    put(frame, inside, lines);
     let count = if library.more {
         phrase!("{} and more", library.total)
     } else {
         library.total.to_string()
     };
-    let help = t("Enter opens  Alt-R title  Alt-T tags  Alt-P pin  Alt-D delete  Alt-U undo");
-    let help = text::pad(help, width.saturating_sub(text::width(&count) + 2));
-    lines.push(Line::from(vec![
-        look.span(format!(" {help}"), Role::Dim),
-        look.span(count, Role::Dim),
-    ]));
-    put(frame, inside, lines);
+    in_frame(frame, inside, &count, look);
     let x = inside.x + (before + text::width(&typed)) as u16;
     frame.set_cursor_position(Position::new(
         x.min(inside.right().saturating_sub(1)),

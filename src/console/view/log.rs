@@ -13,7 +13,7 @@ use crate::base::{LogLevel, LogLine};
 use crate::console::app::{App, Drawn};
 use crate::console::text;
 use crate::console::theme::Role;
-use crate::console::words::{known, phrase, t};
+use crate::console::words::{counted, known, phrase, t};
 
 /// What stands beside the page's name.
 pub(crate) fn title(app: &App) -> String {
@@ -27,7 +27,11 @@ pub(crate) fn title(app: &App) -> String {
     if app.log.missed > 0 {
         title = format!(
             "{title} · {}",
-            phrase!("{} lines were too many", text::count(app.log.missed))
+            counted!(
+                app.log.missed,
+                "one line was too many",
+                "{} lines were too many"
+            )
         );
     }
     title

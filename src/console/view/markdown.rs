@@ -9,6 +9,8 @@
 mod blocks;
 mod code;
 mod flow;
+mod math;
+mod math_symbols;
 mod paint;
 mod scan;
 mod table;
@@ -187,7 +189,7 @@ impl Markdown {
             }
         }
         if self.dropped {
-            let note = "[the rest is too long to be shown]";
+            let note = crate::console::words::t("[the rest is too long to be shown]");
             let style = canvas.theme.style(crate::console::theme::Role::Warn);
             self.lines.push(Line::styled(note, style));
         }

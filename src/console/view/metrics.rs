@@ -19,8 +19,6 @@ use crate::console::words::{known, phrase, t};
 
 /// The smallest pane in which graphs stand below their captions.
 const ROOMY: (u16, u16) = (40, 12);
-/// Columns of the captions where graphs stand beside them.
-const CAPTION: u16 = 14;
 
 /// One graph: what it shows and how.
 struct Graph {
@@ -168,7 +166,7 @@ fn roomy(
         percentiles_line(t("response"), series.response_time, look),
         percentiles_line(t("first token"), series.time_to_first_token, look),
     ];
-    tail.extend(error_lines(app, usize::from(area.width), look));
+    tail.extend(error_lines(app, usize::from(area.width), LABEL, look));
     let fixed = graphs.len() as u16 * 2 + 1 + tail.len() as u16;
     let spare = area.height.saturating_sub(fixed);
     let gap = u16::from(spare >= graphs.len() as u16);
@@ -260,7 +258,12 @@ fn compact(
 ) -> usize {
     let series = &app.metrics.series;
     let mut y = area.y;
-    let width = area.width.saturating_sub(CAPTION + 1);
+    let tails = [t("time"), t("first"), t("errors"), t("last")];
+    let names = graphs.iter().map(|graph| graph.short).chain(tails);
+    let label = names.map(text::width).max().unwrap_or_default();
+    // A blank, the name, a blank, six columns of the figure, a blank.
+    let caption = label as u16 + 9;
+    let width = area.width.saturating_sub(caption + 1);
     for graph in graphs {
         if y >= area.bottom() {
             break;
@@ -271,7 +274,7 @@ fn compact(
             ..area
         };
         Line::from(vec![
-            look.span(format!(" {}", text::pad(graph.short, 5)), Role::Dim),
+            look.span(format!(" {}", text::pad(graph.short, label)), Role::Dim),
             look.span(
                 format!(" {}", text::align_right(&graph.figure, 6)),
                 Role::Text,
@@ -279,7 +282,7 @@ fn compact(
         ])
         .render(row, buffer);
         let at = Rect {
-            x: area.x + CAPTION,
+            x: area.x + caption,
             width,
             ..row
         };
@@ -288,10 +291,10 @@ fn compact(
     }
     let room = usize::from(area.width).saturating_sub(1);
     let mut tail = vec![
-        short_percentiles(t("time"), series.response_time, look),
-        short_percentiles(t("first"), series.time_to_first_token, look),
+        short_percentiles(t("time"), label, series.response_time, look),
+        short_percentiles(t("first"), label, series.time_to_first_token, look),
     ];
-    tail.extend(error_lines(app, room.saturating_sub(1), look));
+    tail.extend(error_lines(app, room.saturating_sub(1), label + 1, look));
     for line in tail {
         if y < area.bottom() {
             line.render(
@@ -329,14 +332,17 @@ fn spark<'a>(
     spark
 }
 
+/// Columns of what stands before figures that have a line of their own.
+pub(super) const LABEL: usize = 13;
+
 pub(super) fn percentiles_line(
     caption: &str,
     percentiles: Option<Percentiles>,
     look: &Look<'_>,
 ) -> Line<'static> {
-    let mut spans = vec![look.span(text::pad(caption, 12), Role::Dim)];
+    let mut spans = vec![look.span(text::pad(caption, LABEL - 1), Role::Dim)];
     let Some(times) = percentiles else {
-        spans.push(look.span("-", Role::Dim));
+        spans.push(look.span(" -", Role::Dim));
         return Line::from(spans);
     };
     for (name, time) in [("p50", times.p50), ("p95", times.p95), ("p99", times.p99)] {
@@ -348,10 +354,11 @@ pub(super) fn percentiles_line(
 
 fn short_percentiles(
     caption: &str,
+    label: usize,
     percentiles: Option<Percentiles>,
     look: &Look<'_>,
 ) -> Line<'static> {
-    let mut spans = vec![look.span(text::pad(caption, 7), Role::Dim)];
+    let mut spans = vec![look.span(text::pad(caption, label + 1), Role::Dim)];
     match percentiles {
         None => spans.push(look.span("-", Role::Dim)),
         Some(times) => {
@@ -372,7 +379,12 @@ fn step_words(step: Duration) -> String {
 }
 
 /// Errors by kind since the start, and the last one in the window.
-pub(super) fn error_lines(app: &App, width: usize, look: &Look<'_>) -> Vec<Line<'static>> {
+pub(super) fn error_lines(
+    app: &App,
+    width: usize,
+    label: usize,
+    look: &Look<'_>,
+) -> Vec<Line<'static>> {
     let metrics = scope_metrics(app);
     let errors = metrics.map(|metrics| &metrics.errors);
     let mut kinds: Vec<(ErrorKind, u64)> = errors
@@ -395,9 +407,15 @@ pub(super) fn error_lines(app: &App, width: usize, look: &Look<'_>) -> Vec<Line<
     } else {
         Role::Text
     };
-    let mut lines = vec![labelled(t("errors"), &words, role, width, look)];
+    let mut lines = vec![labelled((t("errors"), label), &words, role, width, look)];
     let Some(last) = app.metrics.series.last_errors.first() else {
-        lines.push(labelled(t("last"), t("none"), Role::Dim, width, look));
+        lines.push(labelled(
+            (t("last"), label),
+            t("none"),
+            Role::Dim,
+            width,
+            look,
+        ));
         return lines;
     };
     let who = last
@@ -412,16 +430,17 @@ pub(super) fn error_lines(app: &App, width: usize, look: &Look<'_>) -> Vec<Line<
         known(last.kind.words()),
         last.message
     );
-    lines.push(labelled(t("last"), &said, Role::Warn, width, look));
+    lines.push(labelled((t("last"), label), &said, Role::Warn, width, look));
     lines
 }
 
-fn labelled(label: &str, said: &str, role: Role, width: usize, look: &Look<'_>) -> Line<'static> {
-    let columns = if width >= usize::from(ROOMY.0) - 2 {
-        13
-    } else {
-        7
-    };
+fn labelled(
+    (label, columns): (&str, usize),
+    said: &str,
+    role: Role,
+    width: usize,
+    look: &Look<'_>,
+) -> Line<'static> {
     let said = text::display_safe(said).replace('\n', " ");
     let room = width.saturating_sub(columns);
     Line::from(vec![

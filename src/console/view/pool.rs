@@ -23,7 +23,7 @@ use crate::console::words::{known, phrase, t};
 pub(crate) fn title(app: &App) -> String {
     let board = &app.pool.board;
     let queue = &board.queue;
-    let mut title = board.strategy.replace('_', " ");
+    let mut title = known(&board.strategy.replace('_', " ")).to_owned();
     if queue.limit > 0 {
         title = format!(
             "{title} · {}",

@@ -13,7 +13,7 @@ use crate::base::{InstanceView, Percentiles, Series};
 use crate::console::app::App;
 use crate::console::text;
 use crate::console::theme::Role;
-use crate::console::words::{known, phrase, t};
+use crate::console::words::{counted, known, phrase, t};
 
 const BLOCKS: [&str; 8] = ["▁", "▂", "▃", "▄", "▅", "▆", "▇", "█"];
 const ASCII_BLOCKS: [&str; 8] = ["_", ".", ":", "-", "=", "+", "*", "#"];
@@ -69,7 +69,12 @@ pub(crate) fn lines(
         (t("headers"), instance.metrics.time_to_headers),
     ] {
         if let Some(times) = times {
-            lines.push(labelled(label, percentiles(&times), Role::Text, look));
+            lines.push(labelled(
+                label,
+                percentiles(&times, width),
+                Role::Text,
+                look,
+            ));
         }
     }
     lines.push(blank());
@@ -122,8 +127,12 @@ fn limits(instance: &InstanceView) -> String {
 fn breaker(instance: &InstanceView) -> String {
     let breaker = instance.breaker;
     let mut parts = vec![
-        phrase!("{} failures in a row", breaker.consecutive_failures),
-        phrase!("opened {} times", breaker.opened),
+        counted!(
+            breaker.consecutive_failures,
+            "one failure in a row",
+            "{} failures in a row"
+        ),
+        counted!(breaker.opened, "opened once", "opened {} times"),
     ];
     if breaker.forced {
         parts.push(t("held open by hand").to_owned());
@@ -149,18 +158,22 @@ fn requests(instance: &InstanceView) -> String {
     parts.join(", ")
 }
 
-fn percentiles(times: &Percentiles) -> String {
+/// Puts percentiles in columns; where there is no room for all of them, 90 is the one between others.
+fn percentiles(times: &Percentiles, width: usize) -> String {
+    const COLUMN: usize = 13;
     let parts = [
         ("p50", times.p50),
         ("p90", times.p90),
         ("p95", times.p95),
         ("p99", times.p99),
     ];
-    let said: Vec<String> = parts
+    let fits = width >= LABEL + parts.len() * COLUMN - 2;
+    let said: String = parts
         .iter()
-        .map(|(name, time)| format!("{name} {}", text::duration(*time)))
+        .filter(|(name, _)| fits || *name != "p90")
+        .map(|(name, time)| text::pad(&format!("{name} {}", text::duration(*time)), COLUMN))
         .collect();
-    said.join("   ")
+    said.trim_end().to_owned()
 }
 
 /// Fifteen minutes in one line: the higher the slower, a cross where something failed, a gap without requests.

@@ -16,7 +16,7 @@ use crate::console::words::{known, phrase, t};
 /// What stands beside the page's name.
 pub(crate) fn title(app: &App) -> String {
     let shown = app.requests.shown(app.requests_moment()).len();
-    let held = app.requests.len();
+    let held = app.requests.ended_by(app.requests_moment());
     let mut title = if shown == held {
         phrase!("{} ended", held)
     } else {

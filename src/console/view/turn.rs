@@ -13,7 +13,7 @@ use crate::console::state::chat::{Turn, Variants};
 use crate::console::state::reply::{Phase, Reply, ReplyId};
 use crate::console::text;
 use crate::console::theme::Role;
-use crate::console::words::{known, phrase, t, translate};
+use crate::console::words::{counted, known, phrase, t, translate};
 
 /// What stands before every line of the answer.
 pub(crate) const INDENT: u16 = 2;
@@ -284,7 +284,10 @@ fn question_lines(question: &str, you: &str, style: &Style<'_>) -> Vec<Line<'sta
     if rows.len() > MOST_QUESTION {
         let more = rows.len() - MOST_QUESTION;
         lines.push(Line::from(look.span(
-            format!("  {}", phrase!("... {} more lines", more)),
+            format!(
+                "  {}",
+                counted!(more, "... one more line", "... {} more lines")
+            ),
             Role::Dim,
         )));
     }
@@ -314,7 +317,10 @@ fn before(reply: &Reply, role: &str, style: &Style<'_>) -> Vec<Line<'static>> {
     };
     let folded = if style.show_reasoning { "-" } else { "+" };
     lines.push(Line::from(look.span(
-        format!("[{folded}] {verb}, {}", phrase!("{} words", words)),
+        format!(
+            "[{folded}] {verb}, {}",
+            counted!(words, "one word", "{} words")
+        ),
         Role::Reasoning,
     )));
     if style.show_reasoning {
@@ -452,7 +458,7 @@ fn figures(response: &LlmResponse) -> Vec<String> {
         facts.push(phrase!("{} tok/s", format!("{speed:.0}")));
     }
     if let Some(tokens) = response.usage.and_then(|usage| usage.completion_tokens) {
-        facts.push(phrase!("{} tokens", text::count(tokens)));
+        facts.push(counted!(tokens, "one token", "{} tokens"));
     }
     if !response.total_time.is_zero() {
         facts.push(text::duration(response.total_time));

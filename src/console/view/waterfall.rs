@@ -92,7 +92,7 @@ pub(crate) fn lines(
         lines.push(labelled("", t("no instance was asked"), Role::Dim, look));
     }
     lines.push(axis(sample, columns, look));
-    lines.push(legend(look));
+    lines.extend(legend(width, look));
     lines.push(blank());
     lines.extend(figures(sample, width, look));
     lines
@@ -176,9 +176,11 @@ fn bar(total: Duration, attempt: &Attempt, columns: usize, look: &Look<'_>) -> V
         (share * columns as f64).round() as usize
     };
     let start = attempt.started_after;
-    let end = start + attempt.total;
-    let headers = attempt.headers.map_or(end, |time| start + time);
-    let first = attempt.first_token.map_or(end, |time| start + time);
+    // Another process may say anything.
+    let after = |time: Duration| start.saturating_add(time);
+    let end = after(attempt.total);
+    let headers = attempt.headers.map_or(end, after);
+    let first = attempt.first_token.map_or(end, after);
     let queued_from = start.saturating_sub(attempt.queued);
     let stops = [
         (Part::Queued, queued_from, start),
@@ -216,13 +218,19 @@ fn axis(sample: &Sample, columns: usize, look: &Look<'_>) -> Line<'static> {
     Line::from(look.span(scale, Role::Dim))
 }
 
-fn legend(look: &Look<'_>) -> Line<'static> {
-    let mut spans = vec![Span::raw("  ")];
+/// Says what the parts are, in as many rows as it needs.
+fn legend(width: usize, look: &Look<'_>) -> Vec<Line<'static>> {
+    let mut rows = vec![Line::from("  ")];
     for part in Part::ALL {
-        spans.push(look.span(part.symbol(look.symbols.ascii).repeat(2), part.role()));
-        spans.push(look.span(format!(" {}   ", part.word()), Role::Dim));
+        let mark = look.span(part.symbol(look.symbols.ascii).repeat(2), part.role());
+        let word = look.span(format!(" {}   ", part.word()), Role::Dim);
+        let needed = mark.width() + text::width(word.content.trim_end());
+        match rows.last_mut() {
+            Some(row) if row.width() + needed <= width => row.spans.extend([mark, word]),
+            _ => rows.push(Line::from(vec![Span::raw("  "), mark, word])),
+        }
     }
-    Line::from(spans)
+    rows
 }
 
 /// Everything else that is known.

@@ -302,7 +302,8 @@ impl Core {
         self.standings[at] = super::Standing {
             in_flight: self.standings[at].in_flight,
             ..self.standing_of(at, now)
-        };
+        }
+        .weighed();
     }
 
     /// Puts the positions in this order, those not named behind them, and drops those that have left.
@@ -326,11 +327,7 @@ impl Core {
         }
         pick(&mut self.slots, &order);
         pick(&mut self.standings, &order);
-        pick(&mut self.gates, &order);
-        pick(&mut self.ready, &order);
-        self.asking = (self.ready.iter())
-            .filter(|ready| **ready == super::Ready::Ask)
-            .count();
+        self.gates.reorder(&order);
         pick(&mut self.known_states, &order);
         for lease in self.leases.values_mut() {
             // What has a running request is never dropped.
@@ -378,7 +375,7 @@ impl Core {
         for at in 0..self.slots.len() {
             self.refresh(at, now);
         }
-        self.refuse_the_hopeless(now);
+        self.refuse_the_hopeless();
         self.dispatch(now);
     }
 }

@@ -76,7 +76,7 @@ impl Core {
         for at in 0..self.slots.len() {
             self.refresh(at, now);
         }
-        self.refuse_the_hopeless(now);
+        self.refuse_the_hopeless();
         self.dispatch(now);
         Ok(changed)
     }

@@ -68,6 +68,7 @@ impl Core {
             return;
         };
         let slot = &mut self.slots[at as usize];
+        slot.silent = slot.silent.saturating_sub(1);
         slot.breaker.first_token(&mut state.pass, now);
         let slow = median.is_some_and(|median| after.as_secs_f64() > SLOW_TIMES * median);
         slot.breaker.pace(state.pass, slow, now, &mut self.rng);
@@ -76,7 +77,7 @@ impl Core {
         self.rescore(at as usize, now);
         self.refresh(at as usize, now);
         if self.standings[at as usize].permits > permits {
-            // Slow start goes by first tokens.
+            // Slow start goes by first tokens, and so does trust after a failure.
             self.dispatch(now);
         }
     }
@@ -110,6 +111,9 @@ impl Core {
             self.rng.random_range(0.0..1.0)
         };
         let slot = &mut self.slots[at];
+        if state.first_token.is_none() {
+            slot.silent = slot.silent.saturating_sub(1);
+        }
         let streamed = state.first_token.map(|first| now.duration_since(first));
         match end {
             End::Success {
@@ -205,36 +209,8 @@ impl Core {
         }
         self.rescore(at, now);
         self.refresh(at, now);
-        self.refuse_the_hopeless(now);
+        self.refuse_the_hopeless();
         self.dispatch(now);
         self.let_go(at, now);
-    }
-
-    /// Tells those who wait for instances of which none is left.
-    pub(super) fn refuse_the_hopeless(&mut self, now: Instant) {
-        let dead: Vec<usize> = (0..self.classes.len())
-            .filter(|class| self.classes[*class].waiting > 0)
-            .filter(|class| {
-                self.classes[*class]
-                    .candidates
-                    .iter()
-                    .all(|at| !self.slots[*at as usize].is_open())
-            })
-            .collect();
-        if dead.is_empty() {
-            return;
-        }
-        let mut after = None;
-        while let Some((place, waiter)) = self.queue.behind(after) {
-            after = Some(place);
-            let class = waiter.what.class;
-            if dead.contains(&class) {
-                let error = self.nobody(&self.classes[class]);
-                self.leave(place);
-                self.refused += 1;
-                self.verdicts.push((place, Err(error)));
-            }
-        }
-        let _ = now;
     }
 }

@@ -49,6 +49,8 @@ pub(crate) struct Slot {
     missing: Vec<(String, Instant)>,
     /// Attempts without a first token, oldest first; ended ones are removed lazily.
     pub(crate) unanswered: VecDeque<(u64, Instant)>,
+    /// How many attempts run that have no first token yet.
+    pub(crate) silent: u32,
     pub(crate) last_latency: Option<Duration>,
 }
 
@@ -78,6 +80,7 @@ impl Slot {
             held: None,
             missing: Vec::new(),
             unanswered: VecDeque::new(),
+            silent: 0,
             last_latency: None,
             settings,
         }

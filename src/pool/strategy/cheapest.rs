@@ -10,13 +10,12 @@ pub(super) struct Cheapest;
 
 impl Strategy for Cheapest {
     fn choose(&mut self, field: &Field<'_>, rng: &mut SmallRng) -> u32 {
-        let lowest = field
-            .eligible
-            .iter()
-            .map(|at| field.standings[*at as usize].price)
-            .fold(f32::INFINITY, f32::min);
+        // A price is never negative, so its bits have its order, and are compared in half the time.
+        let price = |standing: &Standing| standing.price.to_bits();
+        let all = field.eligible.iter();
+        let lowest = all.map(|at| price(&field.standings[*at as usize])).min();
         field.least(rng, |standing: &Standing| {
-            if standing.price <= lowest {
+            if Some(price(standing)) == lowest {
                 standing.load()
             } else {
                 f32::MAX

@@ -14,6 +14,7 @@ fn standings(count: usize) -> Vec<Standing> {
             expected: 1.0 + n as f32,
             ..Standing::default()
         })
+        .map(Standing::weighed)
         .collect()
 }
 
@@ -125,12 +126,14 @@ fn least_in_flight_is_relative_to_permits() {
         in_flight: 3,
         permits: 4,
         ..standings[0].clone()
-    };
+    }
+    .weighed();
     standings[1] = Standing {
         in_flight: 8,
         permits: 32,
         ..standings[1].clone()
-    };
+    }
+    .weighed();
     assert_eq!(
         picks(StrategyKind::LeastInFlight, &standings, &[0, 1], 3),
         [1, 1, 1]
@@ -188,6 +191,7 @@ fn sticky_goes_home_unless_home_is_busy() {
     };
     assert_eq!(strategy.choose(&field, &mut rng), 2);
     standings[2].in_flight = 3;
+    standings[2].weigh();
     let field = Field {
         standings: &standings,
         eligible: &all,
@@ -209,7 +213,8 @@ fn among_many_equals_each_gets_its_turn_and_the_least_always_wins() {
         Standing {
             permits: 4,
             ..Standing::default()
-        };
+        }
+        .weighed();
         200
     ];
     let eligible: Vec<u32> = (0..200).collect();
@@ -227,8 +232,10 @@ fn among_many_equals_each_gets_its_turn_and_the_least_always_wins() {
     assert!(hits.iter().all(|hits| (50..160).contains(hits)), "{hits:?}");
     for standing in &mut standings {
         standing.in_flight = 2;
+        standing.weigh();
     }
     standings[137].in_flight = 1;
+    standings[137].weigh();
     let field = Field {
         standings: &standings,
         eligible: &eligible,
@@ -237,4 +244,29 @@ fn among_many_equals_each_gets_its_turn_and_the_least_always_wins() {
     };
     assert_eq!(field.least(&mut rng, Standing::load), 137);
     assert!(eligible.contains(&field.least(&mut rng, |_| f32::INFINITY)));
+}
+
+#[test]
+fn whatever_the_weights_each_gets_its_own_number_of_turns_in_a_period() {
+    for seed in 0..50 {
+        let mut dice = SmallRng::seed_from_u64(seed);
+        let mut standings = standings(rand::Rng::random_range(&mut dice, 1..7));
+        for standing in &mut standings {
+            standing.weight = rand::Rng::random_range(&mut dice, 1..9);
+        }
+        let all: Vec<u32> = (0u32..).take(standings.len()).collect();
+        let period: u32 = standings.iter().map(|standing| standing.weight).sum();
+        let turns = picks(
+            StrategyKind::WeightedRoundRobin,
+            &standings,
+            &all,
+            3 * period as usize,
+        );
+        for turn in turns.chunks(period as usize) {
+            for (at, standing) in (0u32..).zip(&standings) {
+                let count = turn.iter().filter(|pick| **pick == at).count();
+                assert_eq!(count, standing.weight as usize, "{at} of {standings:?}");
+            }
+        }
+    }
 }

@@ -112,6 +112,46 @@ async fn requests_that_ended_are_there_and_new_ones_follow() {
 }
 
 #[tokio::test]
+async fn a_request_is_told_of_when_it_begins_and_when_it_ends() {
+    let rig = Rig::new();
+    let remote = rig.attach("eve").await;
+    let mut heard = remote.subscribe();
+    let id = RequestId(7);
+    rig.fake.tell(DeckEvent::RequestStarted { id });
+    rig.fake.ends(7);
+    let told = timeout(PATIENCE, async {
+        let mut told = Vec::new();
+        while told.len() < 2 {
+            match heard.recv().await.unwrap() {
+                DeckEvent::RequestStarted { id } => told.push(("began", id)),
+                DeckEvent::RequestEnded { sample } => told.push(("ended", sample.request)),
+                _ => {}
+            }
+        }
+        told
+    });
+    assert_eq!(told.await.unwrap(), [("began", id), ("ended", id)]);
+    // More than anybody can follow: their ends are told or counted, and that they began is left out.
+    for id in 100..600 {
+        rig.fake
+            .tell(DeckEvent::RequestStarted { id: RequestId(id) });
+    }
+    rig.fake.ends(600);
+    let began = timeout(PATIENCE, async {
+        let mut began = 0;
+        loop {
+            match heard.recv().await.unwrap() {
+                DeckEvent::RequestStarted { .. } => began += 1,
+                DeckEvent::RequestEnded { .. } => return began,
+                _ => {}
+            }
+        }
+    });
+    let began = began.await.unwrap();
+    assert!((30..200).contains(&began), "{began}");
+}
+
+#[tokio::test]
 async fn a_change_in_one_console_is_told_in_the_other_with_who_made_it() {
     let rig = Rig::new();
     let (eve, bob) = (rig.attach("eve@pts/1").await, rig.attach("bob@pts/2").await);

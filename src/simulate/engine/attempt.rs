@@ -25,6 +25,7 @@ impl Engine<'_> {
         live.epoch = live.epoch.wrapping_add(1);
         live.attempts += 1;
         live.lease = grant.lease;
+        live.probe = grant.probe;
         live.at = grant.at;
         live.want.tag = Some(grant.tag);
         let (epoch, prompt, output) = (live.epoch, live.prompt, live.output);
@@ -78,9 +79,8 @@ impl Engine<'_> {
         let live = &mut self.lives[place];
         live.phase = Phase::Streaming;
         live.first_token = now;
-        live.told = 0;
         let at = live.at;
-        live.joined = self.truth.lock().machines[at as usize].join(place, live.output, seconds);
+        self.truth.lock().machines[at as usize].join(place, live.output, seconds);
         self.core.first_token(live.lease, instant);
         self.expect_end(at);
     }
@@ -101,19 +101,20 @@ impl Engine<'_> {
     /// Ends the stream of an instance that is complete.
     pub(super) fn end(&mut self, at: u32, version: u32) {
         let seconds = self.seconds();
-        let place = {
+        let (news, place) = {
             let machine = &mut self.truth.lock().machines[at as usize];
             if machine.version != version {
                 return;
             }
-            machine.finish(seconds)
+            (machine.news(seconds), machine.finish(seconds))
         };
         let Some(place) = place else { return };
         let live = &self.lives[place];
         let (lease, output) = (live.lease, u64::from(live.output));
-        let untold = output.saturating_sub(live.told);
         let counted = self.counted(live.prompt) as u64 + output;
-        self.core.progress(lease, untold);
+        if let Some((news, _)) = news {
+            self.core.progress(lease, news);
+        }
         self.in_flight[at as usize] -= 1;
         self.tally.tokens[at as usize] += output as f64;
         let end = End::Success {
@@ -151,7 +152,8 @@ impl Engine<'_> {
         self.core.release(lease, End::Failure(&error), now);
         let untried = self.core.has_untried(&self.lives[place].want, now);
         let settings = &self.scenario.retry;
-        let wait = match retry::next(settings, &error, attempt, untried, &mut self.dice) {
+        let next = retry::next(settings, &error, attempt, untried, &mut self.dice);
+        let wait = match next {
             Next::Stop => return self.finish(place, false),
             Next::Failover => Duration::ZERO,
             Next::Again(wait) => {
@@ -160,7 +162,8 @@ impl Engine<'_> {
             }
         };
         let in_time = now + wait < self.lives[place].want.deadline;
-        if !in_time || !self.budget.take(error.kind()) {
+        let was_probe = self.lives[place].probe;
+        if !in_time || !self.budget.take(error.kind(), was_probe, next) {
             return self.finish(place, false);
         }
         if wait.is_zero() {
@@ -170,20 +173,13 @@ impl Engine<'_> {
         }
     }
 
-    /// Tells the pool how far the running streams are.
+    /// Tells the pool how far the running streams are: all of an instance at once, for it adds them up anyway.
     pub(super) fn tell_progress(&mut self) {
         let seconds = self.seconds();
         let mut truth = self.truth.lock();
         for machine in &mut truth.machines {
-            let served = machine.advance(seconds);
-            for stream in machine.streams() {
-                let live = &mut self.lives[stream.live];
-                let done = (served - live.joined) as u64;
-                let news = done.saturating_sub(live.told);
-                if news > 0 {
-                    live.told = done;
-                    self.core.progress(live.lease, news);
-                }
+            if let Some((news, live)) = machine.news(seconds) {
+                self.core.progress(self.lives[live].lease, news);
             }
         }
     }

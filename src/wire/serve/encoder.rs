@@ -81,6 +81,17 @@ impl Encoder {
         (!frames.is_empty()).then(|| frames.into())
     }
 
+    /// Gives a frame that says nothing but that the answer is still to come.
+    pub fn keep_alive(&self) -> Bytes {
+        match (self.streaming, self.provider_type) {
+            (false, _) => Bytes::new(),
+            (true, ProviderType::OpenAi | ProviderType::ZhipuAi) => {
+                Bytes::from_static(events::KEEP_ALIVE)
+            }
+            (true, ProviderType::Ollama) => lines::keep_alive(self).into(),
+        }
+    }
+
     /// Gives the rest: the frames that end a stream, or the whole document.
     pub fn finish(&mut self) -> Bytes {
         let sent = match (self.provider_type, self.streaming) {

@@ -7,7 +7,8 @@ use serde_json::{Map, Value, json};
 use super::Encoder;
 use crate::base::{Chunk, FinishReason, LlmResponse, ProviderType, ToolCall, ToolCallDelta, Usage};
 
-const KEEP_ALIVE: &[u8] = b": keep-alive\n\n";
+/// A comment, which every client skips.
+pub(super) const KEEP_ALIVE: &[u8] = b": keep-alive\n\n";
 const DONE: &[u8] = b"data: [DONE]\n\n";
 
 #[derive(Serialize)]

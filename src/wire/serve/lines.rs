@@ -38,6 +38,11 @@ pub(super) fn chunk(encoder: &mut Encoder, chunk: &Chunk) -> Vec<u8> {
     line(encoder, message, Map::new())
 }
 
+/// Makes a line that says nothing: there are no comments here.
+pub(super) fn keep_alive(encoder: &Encoder) -> Vec<u8> {
+    line(encoder, empty_message(), Map::new())
+}
+
 /// Makes the lines that end a stream.
 pub(super) fn finish(encoder: &Encoder) -> Vec<u8> {
     let so_far = encoder.kept.so_far();

@@ -7,6 +7,7 @@ mod responses;
 use bytes::Bytes;
 use serde_json::Value;
 
+use super::events::KEEP_ALIVE;
 use super::{Encoder, Front};
 use crate::base::{Chunk, ErrorKind};
 
@@ -80,6 +81,17 @@ impl Speaker {
             Kind::Prompt(prompt) => prompt.chunk(chunk),
             Kind::Anthropic(anthropic) => anthropic.chunk(chunk),
             Kind::Responses(responses) => responses.chunk(chunk),
+        }
+    }
+
+    /// Gives a frame that says nothing but that the answer is still to come. Ollama's clients fail on blank lines and know
+    /// no comments, so they get a piece without text.
+    pub fn keep_alive(&self) -> Bytes {
+        match &self.kind {
+            _ if !self.streaming => Bytes::new(),
+            Kind::Chat(encoder) => encoder.keep_alive(),
+            Kind::Prompt(prompt) => prompt.keep_alive(),
+            Kind::Anthropic(_) | Kind::Responses(_) => Bytes::from_static(KEEP_ALIVE),
         }
     }
 

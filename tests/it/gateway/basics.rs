@@ -4,7 +4,7 @@ use llmdeck::ProviderType;
 use llmdeck::sim::Fault;
 use serde_json::json;
 
-use super::rig::{Front, chat, events, read};
+use super::rig::{Front, chat, events, quick, read};
 use crate::support::types;
 
 #[tokio::test]
@@ -78,6 +78,41 @@ async fn the_list_has_routes_models_auto_and_each_instances_own() {
     );
     for name in ids {
         let (status, answer) = front.ask("/v1/chat/completions", &chat(name, false)).await;
+        assert_eq!(status, 200, "{name}: {answer}");
+    }
+}
+
+#[tokio::test]
+async fn what_is_loaded_is_asked_of_every_ollama_that_is_on() {
+    let profiles = [
+        ("one", ProviderType::OpenAi),
+        ("two", ProviderType::Ollama),
+        ("three", ProviderType::Ollama),
+        ("gone", ProviderType::Ollama),
+    ];
+    let profiles = profiles.map(|(name, provider_type)| {
+        let mut profile = quick(name, provider_type);
+        if name == "three" {
+            profile.models = vec!["two-model".to_owned(), "big".to_owned()];
+        }
+        profile
+    });
+    let front = Front::with(profiles.to_vec(), |_| {});
+    let refuses = Some(Fault::Refuse);
+    front.rig.server.set_fault("gone", refuses).unwrap();
+    let (status, told) = read(front.get("/api/ps").send().await.unwrap()).await;
+    assert_eq!(status, 200);
+    let held = told["models"].as_array().unwrap();
+    let names: Vec<&str> = held
+        .iter()
+        .map(|model| model["name"].as_str().unwrap())
+        .collect();
+    assert_eq!(names, ["two-model", "three/two-model", "big"]);
+    assert_eq!(held[0]["size_vram"], held[0]["size"]);
+    assert!(held[0]["size"].as_u64().unwrap() > 0);
+    assert_eq!(held[0]["details"]["parameter_size"], "8B");
+    for name in names {
+        let (status, answer) = front.ask("/api/chat", &chat(name, false)).await;
         assert_eq!(status, 200, "{name}: {answer}");
     }
 }

@@ -12,6 +12,9 @@ use tokio::time::Instant;
 use super::rig::{Front, chat, quick, read};
 use crate::support::PATIENCE;
 
+/// What becomes of the upstream's work when a caller leaves is over within this time.
+const PROMISED: Duration = Duration::from_millis(100);
+
 fn key(name: &str) -> KeySettings {
     KeySettings {
         name: name.to_owned(),
@@ -121,7 +124,13 @@ async fn who_leaves_ends_the_upstream_request_and_everything_settles() {
             ..key("a")
         }];
     });
-    for stream in [true, false] {
+    // A busy machine may be late itself, so the best of some tries counts.
+    let mut best = [Duration::MAX; 2];
+    for stream in [true, false, true, false, true, false, true, false] {
+        let best = &mut best[usize::from(stream)];
+        if *best < PROMISED {
+            continue;
+        }
         let post = front
             .post("/v1/chat/completions", &chat("auto", stream))
             .bearer_auth("secret-a");
@@ -137,8 +146,7 @@ async fn who_leaves_ends_the_upstream_request_and_everything_settles() {
         let gone = front.rig.server.until("one", |stats| stats.in_flight == 0);
         tokio::time::timeout(PATIENCE, gone).await.unwrap().unwrap();
         let took = left.elapsed();
-        // 100 ms is what is promised; a busy machine gets more.
-        assert!(took < Duration::from_millis(1_000), "{took:?}");
+        *best = took.min(*best);
         println!("stream {stream}: the upstream request ended {took:?} after its caller left");
         let begun = Instant::now();
         let newest = loop {
@@ -151,6 +159,7 @@ async fn who_leaves_ends_the_upstream_request_and_everything_settles() {
         assert_eq!(newest.outcome, Outcome::Cancelled);
         assert_eq!(front.rig.view("one").in_flight, 0);
     }
+    assert!(best.iter().all(|best| *best < PROMISED), "{best:?}");
     // The key's one permit is free again.
     let begun = Instant::now();
     loop {

@@ -10,8 +10,8 @@ use super::rig::{Front, chat};
 
 const REQUESTS: usize = 200;
 
-/// Sends all requests, two at once; gives how many were well, and how many were told of in band.
-async fn send_all(front: &Front, streaming: bool) -> (usize, usize, Vec<String>) {
+/// Sends all requests, some at once; gives how many were well, and how many were told of in band.
+async fn send_all(front: &Front, streaming: bool, at_once: usize) -> (usize, usize, Vec<String>) {
     let one = |_| async {
         let response = front
             .post("/v1/chat/completions", &chat("auto", streaming))
@@ -32,7 +32,7 @@ async fn send_all(front: &Front, streaming: bool) -> (usize, usize, Vec<String>)
     };
     let all: Vec<(bool, bool, String)> = stream::iter(0..REQUESTS)
         .map(one)
-        .buffer_unordered(2)
+        .buffer_unordered(at_once)
         .collect()
         .await;
     let well = all.iter().filter(|(well, _, _)| *well).count();
@@ -47,14 +47,14 @@ async fn a_sick_instance_is_not_seen_by_callers_and_soon_left_alone() {
         retry_after: Some(Duration::from_secs(30)),
     };
     for fault in [Fault::ServerError, limited, Fault::Refuse, Fault::Close] {
-        for streaming in [false, true] {
+        for (streaming, at_once) in [(false, 2), (true, 2), (false, 8), (true, 8)] {
             let front = Front::over(&[
                 ("sick", ProviderType::OpenAi),
                 ("well", ProviderType::OpenAi),
             ]);
             front.rig.server.set_fault("sick", Some(fault)).unwrap();
             let begun = tokio::time::Instant::now();
-            let (well, _, odd) = send_all(&front, streaming).await;
+            let (well, _, odd) = send_all(&front, streaming, at_once).await;
             let board = front.rig.driver.board();
             let asked = board
                 .instance(&"sick".into())
@@ -62,7 +62,7 @@ async fn a_sick_instance_is_not_seen_by_callers_and_soon_left_alone() {
                 .metrics
                 .total_requests;
             println!(
-                "{} streaming {streaming}: {well} of {REQUESTS} well, the sick one asked {asked} times",
+                "{} streaming {streaming}, {at_once} at once: {well} of {REQUESTS} well, the sick one asked {asked} times",
                 fault.as_str()
             );
             assert_eq!(
@@ -90,7 +90,7 @@ async fn every_cut_stream_is_told_in_band() {
             ("well", ProviderType::OpenAi),
         ]);
         front.rig.server.set_fault("sick", Some(fault)).unwrap();
-        let (well, told, odd) = send_all(&front, true).await;
+        let (well, told, odd) = send_all(&front, true, 2).await;
         println!("{}: {well} well, {told} told", fault.as_str());
         assert_eq!(well + told, REQUESTS, "{odd:?}");
         assert!(told >= 1);

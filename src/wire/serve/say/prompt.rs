@@ -6,7 +6,7 @@ use serde_json::{Map, Value, json};
 use super::About;
 use crate::base::{Answer, Chunk};
 use crate::wire::serve::Front;
-use crate::wire::serve::events::{finish_word, usage_fields};
+use crate::wire::serve::events::{KEEP_ALIVE, finish_word, usage_fields};
 use crate::wire::serve::lines::{created_at, end};
 
 /// An answer that is mere text.
@@ -35,13 +35,21 @@ impl Prompt {
                 Some(self.piece("", text).into())
             }
             Chunk::KeepAlive if self.about.streaming && self.front == Front::Completions => {
-                Some(Bytes::from_static(b": keep-alive\n\n"))
+                Some(Bytes::from_static(KEEP_ALIVE))
             }
             Chunk::Done(_) => None,
             chunk => {
                 self.kept.push(chunk);
                 None
             }
+        }
+    }
+
+    /// Gives a frame that says nothing.
+    pub(super) fn keep_alive(&self) -> Bytes {
+        match self.front {
+            Front::Generate => self.piece("", "").into(),
+            _ => Bytes::from_static(KEEP_ALIVE),
         }
     }
 
