@@ -32,7 +32,9 @@ fn steps_are_told_in_json_in_csv_and_in_a_table_that_fits() {
     let of_steps = report["steps"].as_array().unwrap();
     assert_eq!(of_steps.len(), 2, "{report}");
     for step in of_steps {
-        assert_eq!((&step["ok"], &step["failed"]), (&8.into(), &0.into()));
+        // What is open when the eighth has ended may count too.
+        assert!((8..=9).contains(&step["ok"].as_u64().unwrap()), "{step}");
+        assert_eq!(step["failed"], 0);
         assert!(step["completion"]["p95_seconds"].as_f64().unwrap() > 0.0);
         assert!(step["requests_per_second"].as_f64().unwrap() > 0.0);
     }
