@@ -1,3 +1,4 @@
+use std::fmt::Write as _;
 use std::fs;
 use std::path::Path;
 
@@ -65,11 +66,7 @@ fn documented() -> String {
     let keymap = Keymap::default();
     let mut out = String::new();
     for context in Context::ALL {
-        out.push_str(&format!(
-            "\n**{}** (`{}`)\n\n",
-            context.title(),
-            context.name()
-        ));
+        write!(out, "\n**{}** (`{}`)\n\n", context.title(), context.name()).unwrap();
         out.push_str("| keys | what they do | in the config |\n|---|---|---|\n");
         for row in keymap.rows.iter().filter(|row| row.context == context) {
             let keys = row
@@ -81,7 +78,7 @@ fn documented() -> String {
                 });
             let keys: Vec<String> = keys.collect();
             let (about, name) = (row.action.about(), row.action.name());
-            out.push_str(&format!("| {} | {about} | `{name}` |\n", keys.join(" ")));
+            writeln!(out, "| {} | {about} | `{name}` |", keys.join(" ")).unwrap();
         }
     }
     out
