@@ -110,6 +110,12 @@ impl Job<'_> {
                 super::stats::run(args, &config, self.env, self.out)
             }
             Some(Command::Bench(args)) => self.bench(args),
+            Some(Command::Completions { shell }) => {
+                let mut script = Vec::new();
+                let mut command = <Cli as clap::CommandFactory>::command();
+                clap_complete::generate(*shell, &mut command, "llmdeck", &mut script);
+                Ok(self.out.write_all(&script)?)
+            }
             Some(Command::Demo(args)) => self.console(Some(*args)),
             None => self.console(None),
         }
@@ -322,7 +328,8 @@ impl Job<'_> {
     fn serve(&mut self, args: &super::args::ServeArgs) -> Result<(), Failure> {
         let config = crate::config::load(self.env, &self.cli.flags())?;
         let coloured = self.style.is_coloured();
-        logging::to_stderr(&config.log.level, config.log.prompts, coloured)?;
+        let _lines =
+            logging::to_stderr_aside(&config.log.level, config.log.prompts, coloured)?;
         let is_private = self.is_private();
         let flags = self.cli.flags();
         in_runtime(super::serve::serve(
