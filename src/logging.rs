@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 
 pub use level::{LEVELS, check as check_level};
 pub use ring::Ring;
-pub use start::{Guard, to_file, to_memory, to_stderr};
+pub use start::{Guard, to_file, to_memory, to_stderr, to_stderr_aside};
 
 /// The target under which prompts and answers are logged, so that one setting switches them off.
 pub const PROMPTS: &str = "llmdeck::prompts";

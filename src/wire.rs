@@ -17,6 +17,7 @@ mod anthropic;
 mod classify;
 pub mod embed;
 mod ending;
+mod glance;
 mod headers;
 mod json;
 mod lenient;

@@ -24,6 +24,8 @@ use peer::Peer;
 const ROUNDS: usize = 5;
 /// Connections that ask again as soon as they have their answer.
 const AT_ONCE: usize = 64;
+/// Streams at once, for the memory.
+const MANY: usize = 500;
 
 fn main() {
     let arguments: Vec<String> = std::env::args().collect();
@@ -41,10 +43,11 @@ fn main() {
         .enable_all()
         .build()
         .unwrap();
-    runtime.block_on(compare(program, rounds));
+    let only = asked("--only").map(String::as_str);
+    runtime.block_on(compare(program, rounds, only));
 }
 
-async fn compare(program: &str, rounds: usize) {
+async fn compare(program: &str, rounds: usize, only: Option<&str>) {
     let (_upstream, port) = peer::upstream();
     let mut peers = vec![Peer::direct(port)];
     match Peer::nginx(port) {
@@ -78,7 +81,13 @@ async fn compare(program: &str, rounds: usize) {
             every: Duration::ZERO,
         },
     ] {
-        cost(&peers, load, rounds).await;
+        let name = format!("{:?}", load.kind);
+        if only.is_none_or(|only| name.eq_ignore_ascii_case(only)) {
+            cost(&peers, load, rounds).await;
+        }
+    }
+    if only.is_some() {
+        return;
     }
     println!(
         "added latency: one connection, one request each 5 ms; milliseconds at the median and at 99 %"
@@ -92,13 +101,22 @@ async fn compare(program: &str, rounds: usize) {
         };
         latency(&peers, load, rounds).await;
     }
+    println!("{MANY} paced streams at once, none lost; the most memory that was resident:");
     for peer in &peers {
+        let load = Load {
+            kind: Kind::Paced,
+            at_once: MANY,
+            requests: MANY,
+            every: Duration::ZERO,
+        };
+        let outcome = load.run(peer.port).await;
+        assert_eq!(
+            outcome.wrong, 0,
+            "{}: streams that are not whole",
+            peer.name
+        );
         if let Some(bytes) = peer.memory() {
-            println!(
-                "{}: {:.1} MB resident at the end",
-                peer.name,
-                bytes as f64 / 1e6
-            );
+            println!("  {:<8} {:>6.1} MB", peer.name, bytes as f64 / 1e6);
         }
     }
 }

@@ -17,7 +17,12 @@ pub(super) struct Process {
 
 impl Drop for Process {
     fn drop(&mut self) {
-        let _ = self.child.kill();
+        // Politely, for nginx takes its workers along.
+        let id = self.child.id().to_string();
+        let asked = Command::new("kill").args(["-TERM", &id]).status();
+        if !asked.is_ok_and(|status| status.success()) {
+            let _ = self.child.kill();
+        }
         let _ = self.child.wait();
     }
 }
@@ -116,7 +121,8 @@ http {{
         })
     }
 
-    /// `llmdeck serve`, as it is without any setting but its one instance.
+    /// `llmdeck serve` over one instance, without a line of log a request, as nginx is here; its request log in a database is
+    /// on, as usual.
     pub(super) fn llmdeck(program: &str, upstream: u16) -> Self {
         let port = free_port();
         let place = TempDir::new().expect("a folder");
@@ -124,6 +130,8 @@ http {{
             "[gateway]
 listen = \"127.0.0.1:{port}\"
 admin_socket = \"off\"
+[log]
+level = \"warn\"
 [[instances]]
 name = \"up\"
 type = \"openai\"
@@ -171,7 +179,7 @@ permits = 1024
         self.processes().map(threads_time).sum()
     }
 
-    /// Its resident memory, in bytes.
+    /// The most memory that it had resident, in bytes.
     pub(super) fn memory(&self) -> Option<u64> {
         self.process.as_ref()?;
         Some(self.processes().map(resident).sum())
@@ -205,7 +213,7 @@ fn threads_time(process: u32) -> Duration {
 
 fn resident(process: u32) -> u64 {
     let status = fs::read_to_string(format!("/proc/{process}/status")).unwrap_or_default();
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
     let kilobytes = line.and_then(|line| line.trim().trim_end_matches(" kB").parse::<u64>().ok());
     kilobytes.unwrap_or(0) << 10
 }

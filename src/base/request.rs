@@ -59,6 +59,8 @@ pub struct RawBody {
     pub members: Bytes,
     /// Whether usage was asked of a stream for our own sake only, so that its frame is not passed on.
     pub hides_usage: bool,
+    /// About how many tokens the prompt is, when the messages have not been read into the request.
+    pub prompt_tokens: Option<u64>,
 }
 
 impl std::fmt::Debug for RawBody {
@@ -151,7 +153,8 @@ impl ChatRequest {
         if let Some(raw) = &self.raw
             && self.messages.is_empty()
         {
-            return raw.members.len() as u64 / 4;
+            let by_length = raw.members.len() as u64 / 4;
+            return raw.prompt_tokens.unwrap_or(by_length);
         }
         self.messages
             .iter()

@@ -1,6 +1,8 @@
 //! A chat as it is asked of the pool: who may answer, with which parameters, and the caller's own bytes where an
 //! instance speaks the caller's protocol.
 
+mod quick;
+
 use std::borrow::Cow;
 use std::sync::Arc;
 
@@ -38,6 +40,9 @@ pub(super) fn chat(
     catalog: &Catalog,
     routes: &[RouteSettings],
 ) -> Result<Asked, Error> {
+    if let Some(asked) = as_it_is(front, body, catalog, routes)? {
+        return Ok(asked);
+    }
     let mut request = front.decode(body)?;
     let asked = request.model.take().unwrap_or_default();
     let (target, model) = catalog.find(&asked);
@@ -64,6 +69,7 @@ pub(super) fn chat(
             endpoint: Endpoint::Chat,
             members,
             hides_usage,
+            prompt_tokens: None,
         }));
     }
     restrict(&mut request, front, catalog)?;
@@ -73,6 +79,53 @@ pub(super) fn chat(
         include_usage,
         base64: false,
     })
+}
+
+/// Takes a chat that can only go to instances of the caller's own protocol, and of which nothing is changed: it need not
+/// be read into anything.
+fn as_it_is(
+    front: Front,
+    body: &Bytes,
+    catalog: &Catalog,
+    routes: &[RouteSettings],
+) -> Result<Option<Asked>, Error> {
+    let Some(same) = front.same() else {
+        return Ok(None);
+    };
+    let Some(read) = quick::read(front, body) else {
+        return Ok(None);
+    };
+    let (target, model) = catalog.find(&read.model);
+    let is_changed = matches!(&target, Target::Route(name)
+        if routes.iter().any(|route| route.name == name.as_str()));
+    // Whoever logs prompts wants to see them.
+    let is_logged = tracing::enabled!(target: "llmdeck::prompts", tracing::Level::TRACE);
+    if is_changed || is_logged || !catalog.has_only(same, &target, model.as_deref()) {
+        return Ok(None);
+    }
+    let hides_usage = front == Front::OpenAi && read.stream && !read.include_usage;
+    let request = ChatRequest {
+        target,
+        model,
+        stream: read.stream,
+        max_tokens: read.max_tokens,
+        // An instance of another type may have come since the catalog was read.
+        types: vec![same],
+        raw: Some(Arc::new(RawBody {
+            provider_type: same,
+            endpoint: Endpoint::Chat,
+            members: members(body, hides_usage)?,
+            hides_usage,
+            prompt_tokens: Some(read.prompt_tokens),
+        })),
+        ..ChatRequest::default()
+    };
+    Ok(Some(Asked {
+        request,
+        model: read.model.into_owned(),
+        include_usage: read.include_usage,
+        base64: false,
+    }))
 }
 
 /// Leaves those types of instances that can do everything that is asked.
@@ -135,6 +188,7 @@ pub(super) fn embeddings(front: Front, body: &Bytes, catalog: &Catalog) -> Resul
         endpoint: Endpoint::Embeddings,
         members,
         hides_usage: false,
+        prompt_tokens: None,
     }));
     Ok(Asked {
         request,

@@ -107,8 +107,25 @@ impl Catalog {
 
     /// Returns the types of the instances that may get a request.
     pub(super) fn types(&self, target: &Target, model: Option<&str>) -> Vec<ProviderType> {
-        let mut types: Vec<ProviderType> = self
-            .instances
+        let mut types: Vec<ProviderType> = self.types_of(target, model).collect();
+        types.sort_unstable();
+        types.dedup();
+        types
+    }
+
+    /// Tells whether instances of one type are meant, and nobody else.
+    pub(super) fn has_only(
+        &self,
+        provider_type: ProviderType,
+        target: &Target,
+        model: Option<&str>,
+    ) -> bool {
+        let mut types = self.types_of(target, model);
+        types.next() == Some(provider_type) && types.all(|found| found == provider_type)
+    }
+
+    fn types_of(&self, target: &Target, model: Option<&str>) -> impl Iterator<Item = ProviderType> {
+        self.instances
             .iter()
             .filter(|known| match target {
                 Target::Any => true,
@@ -119,16 +136,12 @@ impl Catalog {
                     .iter()
                     .any(|route| route.name == *name && route.instances.contains(&known.name)),
             })
-            .filter(|known| {
+            .filter(move |known| {
                 matches!(target, Target::Instance(_))
                     || known.models.is_empty()
                     || model.is_none_or(|model| known.models.iter().any(|has| has == model))
             })
             .map(|known| known.provider_type)
-            .collect();
-        types.sort_unstable();
-        types.dedup();
-        types
     }
 
     /// Returns every name: routes, `auto`, models, and each instance's own models; each once, in this order.

@@ -121,6 +121,31 @@ pub fn to_stderr(level: &str, prompts: bool, colours: bool) -> Result<(), Error>
     )
 }
 
+/// As [`to_stderr`], by a thread of its own that gathers lines: a reader of stderr that is slow must not hold requests
+/// up. What is still to be written is written when the guard is dropped.
+///
+/// # Errors
+/// When logs have been started already.
+pub fn to_stderr_aside(
+    level: &str,
+    prompts: bool,
+    colours: bool,
+) -> Result<tracing_appender::non_blocking::WorkerGuard, Error> {
+    let filter: EnvFilter = level::filter(level, prompts);
+    let gathered = io::BufWriter::new(io::stderr());
+    let (writer, worker) = NonBlockingBuilder::default().lossy(true).finish(gathered);
+    start(
+        tracing_subscriber::fmt()
+            .with_ansi(colours && io::stderr().is_terminal())
+            .without_time()
+            .with_target(false)
+            .with_writer(writer)
+            .with_env_filter(filter)
+            .finish(),
+    )?;
+    Ok(worker)
+}
+
 /// Local time with its offset: a log file is a local day.
 struct LocalTime;
 

@@ -5,6 +5,7 @@
 
 use bytes::{Bytes, BytesMut};
 
+use super::glance::glance;
 use super::{Decode, decoder};
 use crate::base::{Chunk, Error, Frames, ProviderType};
 
@@ -18,8 +19,12 @@ pub struct Tap {
     read: usize,
     /// Whether output has begun.
     begun: bool,
+    /// Whether text has come, and reasoning: further pieces of them need not be read.
+    has: (bool, bool),
     /// Whether a frame that has usage and nothing else is kept back.
     hides_usage: bool,
+    /// Tokens in frames that were not read.
+    glanced: u32,
     /// The most bytes that may wait.
     most: usize,
     pieces: Vec<Chunk>,
@@ -70,6 +75,8 @@ impl Tap {
             held: BytesMut::new(),
             read: 0,
             begun: false,
+            has: (false, false),
+            glanced: 0,
             hides_usage,
             most: max_line,
             pieces: Vec::new(),
@@ -173,12 +180,20 @@ impl Tap {
         };
         while let Some(end) = frame_end(self.framing, bytes, passed.until) {
             let frame = bytes.get(passed.until..end).unwrap_or_default();
+            if self.is_mere_text(frame) {
+                passed.until = end;
+                continue;
+            }
             let before = self.pieces.len();
             if let Err(error) = self.decoder.feed(frame, &mut self.pieces) {
                 passed.outcome = Err(error);
                 break;
             }
             let fresh = self.pieces.get(before..).unwrap_or_default();
+            for piece in fresh {
+                self.has.0 |= matches!(piece, Chunk::Text(_));
+                self.has.1 |= matches!(piece, Chunk::Reasoning(_));
+            }
             if self.hides_usage
                 && fresh.len() == 1
                 && matches!(fresh.first(), Some(Chunk::Usage(_)))
@@ -194,6 +209,30 @@ impl Tap {
         passed
     }
 
+    /// Tells whether a frame is one more piece of text, which need not be read; counts its tokens.
+    fn is_mere_text(&mut self, frame: &[u8]) -> bool {
+        let object = match self.framing {
+            Framing::Lines => Some(frame.trim_ascii()),
+            Framing::Events => frame
+                .strip_prefix(b"data:")
+                .map(<[u8]>::trim_ascii)
+                .filter(|data| memchr::memchr2(b'\n', b'\r', data).is_none()),
+            Framing::Whole => None,
+        };
+        let Some(seen) = object.filter(|_| self.has != (false, false)).and_then(glance) else {
+            return false;
+        };
+        let (text, reasoning) = self.has;
+        let is_more = seen.text + seen.reasoning > 0
+            && (seen.text == 0 || text)
+            && (seen.reasoning == 0 || reasoning);
+        if is_more {
+            let tokens = (seen.text + seen.reasoning).div_ceil(4);
+            self.glanced += u32::try_from(tokens).unwrap_or(u32::MAX);
+        }
+        is_more
+    }
+
     /// Gives frames, and then what was in them besides output.
     fn give(&mut self, bytes: &Bytes, passed: Passed, out: &mut Vec<Chunk>) -> Result<(), Error> {
         let bytes = match passed.hidden {
@@ -206,7 +245,8 @@ impl Tap {
             .into(),
         };
         if !bytes.is_empty() {
-            let tokens = self.pieces.iter().map(tokens).sum();
+            let read: u32 = self.pieces.iter().map(tokens).sum();
+            let tokens = read + std::mem::take(&mut self.glanced);
             out.push(Chunk::Frames(Frames { bytes, tokens }));
         }
         self.tell(out);

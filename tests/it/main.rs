@@ -9,6 +9,8 @@
 mod attach;
 #[cfg(unix)]
 mod attach_tls;
+#[cfg(feature = "store")]
+mod bench;
 mod cli;
 mod config;
 mod console_pty;
@@ -27,6 +29,7 @@ mod fuzzed;
 mod gateway;
 #[cfg(feature = "store")]
 mod history;
+mod invariants;
 mod layers;
 #[cfg(all(feature = "store", feature = "gateway", unix))]
 mod recall;

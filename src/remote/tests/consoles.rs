@@ -86,6 +86,7 @@ async fn figures_that_are_asked_for_come() {
         (later.newest - 5..=later.newest).collect::<Vec<_>>()
     );
     until("failures come", || remote.failures(10).dropped == 5).await;
+    until("label sets come", || remote.figures().merged == 7).await;
     until("a window comes", || {
         remote.window_metrics(&scope, window).total_requests == 12
     })
