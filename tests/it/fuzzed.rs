@@ -88,7 +88,7 @@ fn no_bytes_from_outside_do_harm() {
     let (changed, chance) = wanted.split_once(',').unwrap_or((&wanted, ""));
     let changed = changed.parse().unwrap_or(CHANGED);
     for (name, target) in targets::TARGETS {
-        let begun = std::time::Instant::now();
+        let begun = tokio::time::Instant::now();
         let mut dice = SmallRng::seed_from_u64(chance.parse().unwrap_or(SEED));
         for seed in &seeds {
             target(&seed[..seed.len().min(LONGEST)]);
