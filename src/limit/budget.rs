@@ -266,7 +266,11 @@ mod tests {
         let now = Instant::now();
         let mut budget = Budget::new(1_000, DAY);
         let live = budget.reserve(100, now);
-        let past = [(start, 500), (now - DAY / 2, 600), (now - DAY / 4, 50)];
+        let past = [
+            (start, 500),
+            (start + DAY * 3 / 2, 600),
+            (start + DAY * 7 / 4, 50),
+        ];
         budget.recall(past, now);
         assert_eq!(budget.left(now), 250, "what is older than a day is over");
         budget.settle(live, 40, now);

@@ -167,7 +167,8 @@ async fn windows_go_on_where_they_stopped() {
 
 #[tokio::test(start_paused = true)]
 async fn what_has_happened_since_the_start_stays_and_nothing_counts_twice() {
-    let monitor = LlmMonitor::new(&Settings::default(), Instant::now());
+    let start = Instant::now();
+    let monitor = LlmMonitor::new(&Settings::default(), start);
     let wall = Timestamp::now();
     tokio::time::advance(Duration::from_secs(30)).await;
     let now = Instant::now();
@@ -178,7 +179,7 @@ async fn what_has_happened_since_the_start_stays_and_nothing_counts_twice() {
     ended_before.total = Duration::from_secs(9);
     let mut ended_since = sample(3, called(5));
     ended_since.total = Duration::from_secs(20);
-    monitor.record(&ended_since, now - Duration::from_secs(15));
+    monitor.record(&ended_since, start + Duration::from_secs(15));
     past.take(ended_before);
     past.take(ended_since);
     monitor.recall(past);

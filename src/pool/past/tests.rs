@@ -74,16 +74,15 @@ fn what_an_answer_used_is_the_logs_word_and_what_nobody_counted_is_the_mean() {
     let spent: Vec<_> = used[0]
         .1
         .iter()
-        .map(|(at, cost)| (now.duration_since(*at), cost.tokens, cost.spend))
+        .map(|(at, cost)| (now.duration_since(*at).as_secs(), cost.tokens, cost.spend))
         .collect();
-    let second = Duration::from_secs(1);
     assert_eq!(
         spent,
         [
-            (9 * HOUR - second, 150, 500_000),
-            (8 * HOUR - second, 0, 0),
-            (8 * HOUR - second, 350, 400),
-            (7 * HOUR - second, 250, 250_200),
+            (9 * 3600 - 1, 150, 500_000),
+            (8 * 3600 - 1, 0, 0),
+            (8 * 3600 - 1, 350, 400),
+            (7 * 3600 - 1, 250, 250_200),
         ]
     );
 }
