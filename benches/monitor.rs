@@ -49,14 +49,28 @@ fn sample(number: u64, names: &[InstanceName]) -> Sample {
     }
 }
 
+/// Returns the processor time that this thread has used, which other programs do not disturb; Linux alone tells it.
+fn processor_time() -> Option<Duration> {
+    let told = std::fs::read_to_string("/proc/thread-self/schedstat").ok()?;
+    let nanos = told.split_whitespace().next()?.parse().ok()?;
+    Some(Duration::from_nanos(nanos))
+}
+
 /// Runs `many` times and prints the mean.
 fn time(what: &str, many: u32, mut run: impl FnMut(u32)) -> Duration {
-    let start = Instant::now();
+    let (start, used) = (Instant::now(), processor_time());
     for number in 0..many {
         run(number);
     }
     let each = start.elapsed() / many;
-    println!("{what:<58} {:>10} ns", each.as_nanos());
+    let used = processor_time()
+        .zip(used)
+        .map(|(now, then)| (now - then) / many);
+    let used = used.map_or_else(|| "-".to_owned(), |used| used.as_nanos().to_string());
+    println!(
+        "{what:<58} {:>10} ns {used:>10} ns of the processor",
+        each.as_nanos()
+    );
     each
 }
 

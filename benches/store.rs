@@ -1,5 +1,6 @@
 //! What keeping costs: 100,000 conversations of 20 messages, listed, opened and searched; what a request pays for its row.
-//! `LLMDECK_BENCH_CONVERSATIONS=1000` makes it a small one.
+//! `LLMDECK_BENCH_CONVERSATIONS=1000` makes it a small one; `LLMDECK_BENCH_FOLDER=DIR` leaves it there, so that a console
+//! can be started over it (`store.dir`), and takes what is there already.
 #![expect(
     clippy::unwrap_used,
     clippy::print_stdout,
@@ -98,8 +99,10 @@ fn main() {
         .and_then(|count| count.parse().ok())
         .unwrap_or(100_000);
     let folder = tempfile::tempdir().unwrap();
+    let kept = std::env::var_os("LLMDECK_BENCH_FOLDER").map(std::path::PathBuf::from);
+    let place = kept.as_deref().unwrap_or(folder.path());
     let mut dice = SmallRng::seed_from_u64(1);
-    conversations(count, folder.path(), &mut dice);
+    conversations(count, place, &mut dice);
     streaming(&mut dice);
     requests();
 }
@@ -108,10 +111,15 @@ fn conversations(count: i64, folder: &std::path::Path, dice: &mut SmallRng) {
     let words: Vec<&str> = WORDS.split_whitespace().collect();
     let chinese: Vec<char> = CHINESE.chars().collect();
     let mut history = History::open(folder, dice).unwrap();
+    const AT_ONCE: i64 = 2_000;
     let begun = Instant::now();
-    for batch in 0..count.div_euclid(500).max(1) {
-        let chats: Vec<Conversation> = (0..500.min(count))
-            .map(|number| conversation(batch * 500 + number, dice, &words, &chinese))
+    let there = history.list(1, 0).unwrap().total > 0;
+    for batch in 0..count.div_euclid(AT_ONCE).max(1) {
+        if there {
+            break;
+        }
+        let chats: Vec<Conversation> = (0..AT_ONCE.min(count))
+            .map(|number| conversation(batch * AT_ONCE + number, dice, &words, &chinese))
             .collect();
         history.put_all(&chats).unwrap();
     }

@@ -41,7 +41,7 @@ enum Step {
 }
 use Step::{Press, Until, Wait};
 
-const SCENES: [Scene; 5] = [
+static SCENES: [Scene; 5] = [
     Scene {
         name: "console",
         arguments: &[
@@ -276,8 +276,10 @@ fn look(cell: &vt100::Cell) -> Look {
         std::mem::swap(&mut front, &mut back);
     }
     if cell.dim() {
-        let half =
-            |shift: u32| ((front >> shift & 255) * 6 + (back >> shift & 255) * 4) / 10 << shift;
+        let half = |shift: u32| {
+            let part = |color: u32| (color >> shift) & 255;
+            ((part(front) * 6 + part(back) * 4) / 10) << shift
+        };
         front = half(16) | half(8) | half(0);
     }
     Look {

@@ -21,8 +21,8 @@ mod tending;
 mod tests;
 
 use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use futures_util::StreamExt;
@@ -100,11 +100,11 @@ struct Shared {
     roster: RwLock<Roster>,
     /// Held while instances come or go, so that pool and roster agree.
     changing: Mutex<()>,
-    builder: OnceLock<InstanceBuilder>,
+    builder: RwLock<Option<InstanceBuilder>>,
     tasks: tending::Tasks,
     monitor: LlmMonitor,
     budget: retry::Budget,
-    hedges: retry::Budget,
+    hedges: hedge::Budgets,
     in_force: RwLock<Arc<InForce>>,
     dice: Mutex<rand::rngs::SmallRng>,
     events: broadcast::Sender<DeckEvent>,
@@ -165,11 +165,11 @@ impl LlmModelDriver {
             balancer,
             roster: RwLock::new(roster),
             changing: Mutex::default(),
-            builder: OnceLock::new(),
+            builder: RwLock::default(),
             tasks: tending::Tasks::default(),
             monitor: LlmMonitor::new(&settings.monitor, now),
             budget: retry::Budget::new(&settings.retry),
-            hedges: hedge::budget(),
+            hedges: hedge::Budgets::default(),
             in_force: RwLock::new(Arc::new(InForce::new(settings, routes))),
             dice: Mutex::new(rand::rngs::SmallRng::seed_from_u64(seed ^ 0x5eed)),
             events,
@@ -181,11 +181,10 @@ impl LlmModelDriver {
         Ok(driver)
     }
 
-    /// Lets instances be added while it runs, by [`Command::AddInstance`]: `builder` knows how to set one up. Only the
-    /// first one that is given counts.
+    /// Lets instances be added while it runs, by [`Command::AddInstance`]: `builder` knows how to set one up, with the
+    /// defaults of the config in force. The last one that is given counts.
     pub fn build_with(&self, builder: InstanceBuilder) {
-        // A second one would be a mistake of the program's, not of anybody who could be told.
-        let _ = self.0.builder.set(builder);
+        *self.0.builder.write() = Some(builder);
     }
 
     /// Sends a chat. Nothing happens until the stream is polled; dropping it cancels the request, closes the upstream

@@ -105,7 +105,7 @@ impl InstanceSettings {
 }
 
 /// A model name that callers use, and who serves it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct RouteSettings {
     /// Its name.
@@ -125,6 +125,9 @@ pub struct RouteSettings {
     /// counts too.
     #[serde(default, with = "humantime_serde")]
     pub first_token_timeout: Option<Duration>,
+    /// How long a stream may fall silent after its first token; the instance's own timeout counts too.
+    #[serde(default, with = "humantime_serde")]
+    pub idle_timeout: Option<Duration>,
     /// How long one attempt may take to its end; the instance's own timeout counts too.
     #[serde(default, with = "humantime_serde")]
     pub total_timeout: Option<Duration>,
@@ -137,6 +140,9 @@ pub struct RouteSettings {
     /// Whether a second attempt is begun beside one whose first token is later than the route's own 95th percentile.
     #[serde(default)]
     pub hedge: bool,
+    /// Second attempts allowed for each request of the route in the long run; `None` for 0.05.
+    #[serde(default)]
+    pub hedge_budget: Option<f64>,
 }
 
 impl InstanceSettings {
@@ -184,10 +190,12 @@ impl RouteSettings {
             deadline: None,
             attempts: None,
             first_token_timeout: None,
+            idle_timeout: None,
             total_timeout: None,
             priority: Priority::default(),
             queue_limit: None,
             hedge: false,
+            hedge_budget: None,
         }
     }
 }

@@ -12,6 +12,9 @@ mod client;
 mod compact;
 mod delta;
 mod frame;
+#[cfg(feature = "fuzz")]
+#[doc(hidden)]
+pub mod fuzz;
 mod message;
 mod origin;
 #[cfg(unix)]

@@ -108,6 +108,11 @@ pub enum Command {
     Stats(super::stats::StatsArgs),
     /// Load an instance, a route or a URL, and find how much it bears
     Bench(super::bench::BenchArgs),
+    /// Print what a shell needs to complete commands and options: bash, zsh, fish, elvish, powershell
+    Completions {
+        /// The shell
+        shell: clap_complete::Shell,
+    },
 }
 
 /// How the embedded pool is used.

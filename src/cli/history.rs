@@ -13,7 +13,7 @@ use jiff::tz::TimeZone;
 use super::keep::{dice, folder};
 use super::report::Failure;
 use super::style::Style;
-use super::table::lay_out;
+use super::table::{fit, lay_out, terminal_columns};
 use crate::base::{Conversation, ConversationId, Error, ErrorKind, Summary, clean_line};
 use crate::config::{Config, Env};
 use crate::store::{Format, History, SearchLimit, export_into, import};
@@ -295,12 +295,10 @@ fn list(
         ]
     });
     let rows: Vec<Vec<String>> = std::iter::once(heading.to_vec()).chain(rows).collect();
+    let columns = terminal_columns();
     for (at, line) in lay_out(&rows).iter().enumerate() {
-        let line = if at == 0 {
-            style.strong(line)
-        } else {
-            line.clone()
-        };
+        let line = fit(line, columns);
+        let line = if at == 0 { style.strong(&line) } else { line };
         writeln!(out, "{line}")?;
     }
     if args.tag.is_none() && page.total > shown.len() as u64 {

@@ -110,6 +110,12 @@ impl Job<'_> {
                 super::stats::run(args, &config, self.env, self.out)
             }
             Some(Command::Bench(args)) => self.bench(args),
+            Some(Command::Completions { shell }) => {
+                let mut script = Vec::new();
+                let mut command = <Cli as clap::CommandFactory>::command();
+                clap_complete::generate(*shell, &mut command, "llmdeck", &mut script);
+                Ok(self.out.write_all(&script)?)
+            }
             Some(Command::Demo(args)) => self.console(Some(*args)),
             None => self.console(None),
         }

@@ -9,7 +9,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::keep::folder;
 use super::report::Failure;
-use super::table::lay_out;
+use super::table::{fit, lay_out, terminal_columns, width};
 use crate::base::{Error, ErrorKind, clean_line};
 use crate::config::{Config, Env};
 use crate::store::{By, Filter, Group, Requests};
@@ -77,7 +77,7 @@ pub(super) fn run(
         return csv(&groups, out);
     }
     if groups.is_empty() {
-        let span = humantime::format_duration(args.since);
+        let span = in_words(args.since);
         writeln!(out, "no request ended in the last {span}")?;
         return Ok(());
     }
@@ -94,7 +94,7 @@ pub(super) fn run(
         "P50",
         "P95",
         "P99",
-        "1ST TOKEN",
+        "FIRST TOKEN",
         "QUEUED",
         "TOKENS IN",
         "OUT",
@@ -108,10 +108,29 @@ pub(super) fn run(
     );
     rows.extend(total.iter().map(|group| row(group, "all")));
     right_aligned(&mut rows);
-    for line in lay_out(&rows) {
+    for line in fitted(rows, terminal_columns()) {
         writeln!(out, "{line}")?;
     }
     Ok(())
+}
+
+/// Lays the table out so that it fits: what matters least goes first.
+fn fitted(mut rows: Vec<Vec<String>>, columns: Option<usize>) -> Vec<String> {
+    for dispensable in ["QUEUED", "P99", "FAILED", "FIRST TOKEN"] {
+        let lines = lay_out(&rows);
+        let widest = lines.iter().map(|line| width(line)).max().unwrap_or(0);
+        if columns.is_none_or(|columns| widest <= columns) {
+            return lines;
+        }
+        let heading = rows.first().into_iter().flatten();
+        if let Some(column) = heading.clone().position(|name| name.trim() == dispensable) {
+            for row in &mut rows {
+                row.remove(column);
+            }
+        }
+    }
+    let lines = lay_out(&rows).into_iter();
+    lines.map(|line| fit(&line, columns)).collect()
 }
 
 fn row(group: &Group, nameless: &str) -> Vec<String> {
@@ -139,6 +158,18 @@ fn row(group: &Group, nameless: &str) -> Vec<String> {
         group.completion_tokens.to_string(),
         cost,
     ]
+}
+
+/// Says how long a time is, as one says it.
+fn in_words(time: Duration) -> String {
+    const HOUR: u64 = 3600;
+    let seconds = time.as_secs();
+    match (seconds / HOUR, seconds % HOUR) {
+        (1, 0) => "hour".to_owned(),
+        (hours @ 48.., 0) if hours % 24 == 0 => format!("{} days", hours / 24),
+        (hours @ 2.., 0) => format!("{hours} hours"),
+        _ => humantime::format_duration(time).to_string(),
+    }
 }
 
 fn time(millis: Option<f64>) -> String {
@@ -194,5 +225,39 @@ fn cell(value: &serde_json::Value) -> String {
             format!("\"{quoted}{}\"", text.replace('"', "\"\""))
         }
         value => value.to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_span_is_said_as_one_says_it() {
+        let said = |seconds| in_words(Duration::from_secs(seconds));
+        assert_eq!(said(86_400), "24 hours");
+        assert_eq!(said(3_600), "hour");
+        assert_eq!(said(7 * 86_400), "7 days");
+        assert_eq!(said(1_800), "30m");
+    }
+
+    #[test]
+    fn a_narrow_terminal_loses_what_matters_least() {
+        let row = |cells: &[&str]| cells.iter().map(|cell| (*cell).to_owned()).collect();
+        let rows: Vec<Vec<String>> = vec![
+            row(&[
+                "MODEL", "REQUESTS", "FAILED", "P50", "P99", "QUEUED", "COST",
+            ]),
+            row(&[
+                "qwen3", "      12", "     0", "1 s", "9 s", "  0 ms", "$0.1",
+            ]),
+        ];
+        let heading = |columns| fitted(rows.clone(), columns).remove(0);
+        let whole = "MODEL  REQUESTS  FAILED  P50  P99  QUEUED  COST";
+        assert_eq!(heading(None), whole);
+        assert_eq!(heading(Some(47)), whole);
+        assert_eq!(heading(Some(46)), "MODEL  REQUESTS  FAILED  P50  P99  COST");
+        assert_eq!(heading(Some(30)), "MODEL  REQUESTS  P50  COST");
+        assert_eq!(heading(Some(20)), "MODEL  REQUESTS  P5…");
     }
 }

@@ -21,6 +21,8 @@ use crate::remote::{Remote, Way, whole_seconds};
 
 /// The exit code when nothing could be asked.
 const NOT_REACHABLE: u8 = 3;
+/// The word for that.
+const UNREACHABLE: &str = "unreachable";
 /// With --watch, how often there is a new picture at most.
 const AT_MOST: Duration = Duration::from_secs(1);
 
@@ -130,7 +132,7 @@ pub(super) async fn run(
         Err(error) => {
             if args.json {
                 let told = json!({
-                    "health": "unreachable",
+                    "health": UNREACHABLE,
                     "error": { "message": error.message(), "hint": error.hint() },
                 });
                 writeln!(output.out, "{told}")?;
@@ -145,6 +147,10 @@ pub(super) async fn run(
     } else {
         shown
     };
+    if remote.line() != Line::Up {
+        // What was seen last says nothing of now.
+        return Err(Failure::Told(NOT_REACHABLE));
+    }
     match health.exit_code() {
         0 => Ok(()),
         code => Err(Failure::Told(code)),
@@ -224,8 +230,12 @@ fn as_json(board: &Board, health: Health, line: &Line, place: &str, version: &st
             json!({ "since": since.elapsed().as_secs(), "why": why })
         }
     };
+    let health = match line {
+        Line::Up => health.word(),
+        Line::Lost { .. } => UNREACHABLE,
+    };
     json!({
-        "health": health.word(),
+        "health": health,
         "gateway": { "place": place, "llmdeck": version },
         "lost": lost,
         "board": whole_seconds(serde_json::to_value(board).unwrap_or_default()),
@@ -240,8 +250,10 @@ fn as_text(board: &Board, health: Health, line: &Line, style: Style) -> String {
         Health::Degraded => style.doubtful(sentence),
         Health::Down => style.bad(sentence),
     };
-    text.push_str(&sentence);
-    text.push('\n');
+    if *line == Line::Up {
+        text.push_str(&sentence);
+        text.push('\n');
+    }
     if let Line::Lost { since, why } = line {
         let ago = since.elapsed().as_secs();
         let lost = format!("the line was lost {ago} s ago ({why}); trying again");

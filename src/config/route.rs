@@ -129,6 +129,7 @@ fn more(table: &mut Table<'_>, findings: &mut Findings) -> RouteSettings {
     for (key, time) in [
         ("deadline", &mut settings.deadline),
         ("first_token_timeout", &mut settings.first_token_timeout),
+        ("idle_timeout", &mut settings.idle_timeout),
         ("total_timeout", &mut settings.total_timeout),
     ] {
         let Some(given) = table.take::<Time>(key, findings) else {
@@ -154,6 +155,13 @@ fn more(table: &mut Table<'_>, findings: &mut Findings) -> RouteSettings {
     settings.queue_limit = limit.map(|limit| limit.value);
     let hedge = table.take::<bool>("hedge", findings);
     settings.hedge = hedge.is_some_and(|hedge| hedge.value);
+    if let Some(budget) = table.take::<f64>("hedge_budget", findings) {
+        if !(0.0..=1.0).contains(&budget.value) {
+            let problem = budget.problem("it is a share of the route's requests, from 0 to 1");
+            findings.push(problem.with_right("0.05 is one of twenty, and the usual one"));
+        }
+        settings.hedge_budget = Some(budget.value);
+    }
     settings
 }
 

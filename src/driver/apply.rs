@@ -141,6 +141,7 @@ impl Shared {
             return Err(error);
         }
         self.budget.tune(&settings.retry);
+        self.hedges.keep(&routes);
         *self.in_force.write() = Arc::new(InForce::new(settings, routes));
         self.forget_the_gone();
         tending::tend(self);
@@ -149,13 +150,14 @@ impl Shared {
 
     /// Sets up an instance from what a face says of it.
     pub(super) async fn add(self: &Arc<Self>, entry: InstanceDocument) -> Result<Changed, Error> {
-        let Some(build) = self.builder.get() else {
+        let building = self.builder.read().as_ref().map(|build| build(entry));
+        let Some(building) = building else {
             return Err(Error::new(
                 ErrorKind::Config,
                 "this program does not know how to set up an instance while it runs",
             ));
         };
-        let mut spec = build(entry).await?;
+        let mut spec = building.await?;
         prices_of(&mut spec.settings, &self.in_force().settings)?;
         let changed = {
             let _one_at_a_time = self.changing.lock();

@@ -114,9 +114,15 @@ impl Budget {
         account.tokens = (account.tokens + account.share).min(account.most);
     }
 
-    /// Takes one retry out, if there is one. After a rate limit it is free.
-    pub(crate) fn take(&self, kind: ErrorKind) -> bool {
-        if kind == ErrorKind::RateLimited {
+    /// Tells whether there is one to take.
+    pub(crate) fn has_one(&self) -> bool {
+        self.0.lock().tokens >= 1.0
+    }
+
+    /// Takes one retry out, if there is one. After a rate limit it is free, and so is going on to another instance for
+    /// whoever carried a probe: that was the pool's own question, one each open time.
+    pub(crate) fn take(&self, kind: ErrorKind, was_probe: bool, next: Next) -> bool {
+        if kind == ErrorKind::RateLimited || (was_probe && next == Next::Failover) {
             return true;
         }
         let mut account = self.0.lock();
@@ -206,11 +212,14 @@ mod tests {
         let mut retries = 0;
         for _ in 0..1_000 {
             budget.request();
-            while budget.take(ErrorKind::Server) {
+            while budget.take(ErrorKind::Server, false, Next::Failover) {
                 retries += 1;
             }
         }
         assert!((200..=211).contains(&retries), "{retries}");
-        assert!(budget.take(ErrorKind::RateLimited));
+        assert!(budget.take(ErrorKind::RateLimited, false, Next::Failover));
+        assert!(budget.take(ErrorKind::Server, true, Next::Failover));
+        let again = Next::Again(Duration::from_secs(1));
+        assert!(!budget.take(ErrorKind::Server, true, again));
     }
 }

@@ -17,6 +17,7 @@ pub(super) struct Rules {
     pub(super) priority: Priority,
     pub(super) total_timeout: Option<Duration>,
     first_token_timeout: Option<Duration>,
+    idle_timeout: Option<Duration>,
 }
 
 impl Rules {
@@ -29,6 +30,7 @@ impl Rules {
             priority: Priority::default(),
             total_timeout: None,
             first_token_timeout: None,
+            idle_timeout: None,
         };
         if let Some(route) = route.and_then(|route| in_force.routes.get(route)) {
             rules.deadline = route.deadline.unwrap_or(rules.deadline);
@@ -36,6 +38,7 @@ impl Rules {
             rules.priority = route.priority;
             rules.total_timeout = route.total_timeout;
             rules.first_token_timeout = route.first_token_timeout;
+            rules.idle_timeout = route.idle_timeout;
         }
         rules
     }
@@ -45,7 +48,17 @@ impl Rules {
         Some(running?.begun() + self.patience()?)
     }
 
-    /// Says so.
+    /// Returns until when a stream that is asked now must bring its next piece, and what it is told otherwise.
+    pub(super) fn patience_with(&self, running: &Running) -> Option<(Instant, Error)> {
+        let over = (self.total_timeout).map(|total| (running.begun() + total, too_long(total)));
+        let silent = (self.idle_timeout).map(|idle| (Instant::now() + idle, too_silent(idle)));
+        match (over, silent) {
+            (Some(over), Some(silent)) => Some(if over.0 <= silent.0 { over } else { silent }),
+            (over, silent) => over.or(silent),
+        }
+    }
+
+    /// Says that no first token came in time.
     pub(super) fn no_first_token(&self) -> Error {
         let patience = self.patience().unwrap_or_default().as_secs_f64();
         Error::new(
@@ -61,8 +74,19 @@ impl Rules {
     }
 }
 
+/// Says that a stream fell silent for longer than its route allows.
+fn too_silent(idle: Duration) -> Error {
+    Error::new(
+        ErrorKind::TimeoutIdle,
+        format!(
+            "nothing more came within {} s, which is all this route allows",
+            idle.as_secs_f64()
+        ),
+    )
+}
+
 /// Says that an answer took longer than its route allows.
-pub(super) fn too_long(total: Duration) -> Error {
+fn too_long(total: Duration) -> Error {
     Error::new(
         ErrorKind::Deadline,
         format!(

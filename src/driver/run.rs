@@ -16,7 +16,7 @@ use crate::base::{
 use super::attempt::Running;
 use super::hedge::{self, Race, Times};
 use super::retry::{self, Next};
-use super::rules::{self, Rules};
+use super::rules::Rules;
 use super::{InForce, Shared};
 
 /// Makes the stream of a request.
@@ -123,6 +123,7 @@ impl Active {
         request.priority = request.priority.max(rules.priority);
         shared.monitor.begin(id, route.as_ref());
         shared.budget.request();
+        hedge::pay(&shared, &in_force, &request.target);
         shared.tell(|| DeckEvent::RequestStarted { id });
         // A target of its own, so that one setting keeps what people write out of every log.
         tracing::trace!(target: "llmdeck::prompts", request = %id, messages = %written(&request), "prompt");
@@ -219,6 +220,10 @@ impl Active {
         self.request.traceparent.clone_from(&self.traceparent);
         if self.in_force.settings.trace {
             let trace = Trace::of(self.id, self.traceparent.as_deref());
+            if trace.parent.is_none() {
+                // What a caller said of another trace means nothing in this one.
+                self.request.tracestate = None;
+            }
             let span = attempt_span(self.id, lease.instance(), started_after);
             self.request.traceparent = Some(trace.traceparent(span));
         }
@@ -325,7 +330,8 @@ impl Active {
         };
         want.tried
             .extend(self.running.as_ref().and_then(Running::at));
-        let Some(lease) = hedge::lease(&self.shared, want) else {
+        let target = &self.request.target;
+        let Some(lease) = hedge::lease(&self.shared, &self.in_force, target, want) else {
             return;
         };
         self.counts.hedges += 1;
@@ -353,15 +359,12 @@ impl Active {
             self.phase = Phase::Over;
             return Ok(None);
         };
-        let piece = match self.rules.total_timeout {
+        let piece = match self.rules.patience_with(running) {
             None => running.next().await,
-            Some(total) => {
-                let over = running.begun() + total;
-                match tokio::time::timeout_at(over, running.next()).await {
-                    Ok(piece) => piece,
-                    Err(_) => Some(Err(rules::too_long(total))),
-                }
-            }
+            Some((until, error)) => match tokio::time::timeout_at(until, running.next()).await {
+                Ok(piece) => piece,
+                Err(_) => Some(Err(error)),
+            },
         };
         match piece {
             Some(Ok(chunk)) => {
@@ -421,8 +424,7 @@ impl Active {
                 wait
             }
         };
-        // A probe is the pool's own question, one each open time: whoever carried it does not pay for it.
-        let is_paid = || is_probe || self.shared.budget.take(error.kind());
+        let is_paid = || self.shared.budget.take(error.kind(), is_probe, next);
         if Instant::now() + wait >= self.deadline || !is_paid() {
             return Err(self.fail(error));
         }
@@ -549,8 +551,7 @@ impl Active {
 impl Drop for Active {
     fn drop(&mut self) {
         // What still runs ends first, so that its attempt is counted before its request.
-        self.attempts
-            .extend(self.running.take().map(Running::cancel));
+        self.cancel_running();
         let (outcome, error) = self.outcome.take().unwrap_or((Outcome::Cancelled, None));
         let sample = match self.sample.take() {
             Some(sample) => sample,

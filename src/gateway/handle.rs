@@ -411,7 +411,7 @@ fn catalog(shared: &Shared) -> Arc<Catalog> {
 async fn loaded(shared: &Shared) -> Vec<(InstanceName, Vec<Loaded>)> {
     let mut held = shared.loaded.lock().await;
     let now = Instant::now();
-    if !held.0.is_some_and(|at| now.duration_since(at) < FRESH) {
+    if held.0.is_none_or(|at| now.duration_since(at) >= FRESH) {
         let found = shared.deck.loaded().await;
         *held = (Some(Instant::now()), found);
     }

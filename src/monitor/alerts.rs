@@ -252,12 +252,7 @@ impl Alerts {
             .iter()
             .filter_map(|(key, alert)| self.view(key, alert, now))
             .collect();
-        let rank = |state| match state {
-            AlertState::Firing => 0,
-            AlertState::Pending => 1,
-            AlertState::Resolved => 2,
-        };
-        views.sort_by_key(|view| (rank(view.state), std::cmp::Reverse(view.severity), view.age));
+        views.sort_by_key(place);
         views
     }
 
@@ -368,6 +363,16 @@ impl Alert {
         self.message = finding.message;
         worse
     }
+}
+
+/// Returns an alert's place among others: firing before pending before resolved, the worse first, the newer first.
+fn place(view: &AlertView) -> (u8, std::cmp::Reverse<Severity>, Duration) {
+    let state = match view.state {
+        AlertState::Firing => 0,
+        AlertState::Pending => 1,
+        AlertState::Resolved => 2,
+    };
+    (state, std::cmp::Reverse(view.severity), view.age)
 }
 
 #[cfg(test)]

@@ -165,4 +165,33 @@ mod tests {
         adaptive.good(Some(0.05), true, now);
         assert_eq!(adaptive.permits(), 9);
     }
+
+    #[tokio::test(start_paused = true)]
+    async fn permits_stay_between_floor_and_ceiling_whatever_comes() {
+        use rand::{Rng, SeedableRng};
+        for seed in 0..100 {
+            let mut dice = rand::rngs::SmallRng::seed_from_u64(seed);
+            let mut now = Instant::now();
+            let (floor, more) = (dice.random_range(1..5), dice.random_range(0..20));
+            let ceiling = floor + more;
+            let mut adaptive = Adaptive::new(
+                &AdaptiveSettings { floor, ceiling },
+                dice.random_range(1..40),
+            );
+            for _ in 0..500 {
+                now += Duration::from_millis(dice.random_range(0..3_000));
+                if dice.random_bool(0.2) {
+                    adaptive.refused(now);
+                } else {
+                    let pace = dice.random_bool(0.7).then(|| dice.random_range(0.005..0.1));
+                    adaptive.good(pace, dice.random_bool(0.8), now);
+                }
+                assert!(
+                    (floor..=ceiling).contains(&adaptive.permits()),
+                    "{}",
+                    adaptive.permits()
+                );
+            }
+        }
+    }
 }

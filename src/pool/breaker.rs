@@ -16,8 +16,8 @@
 //!
 //! What began before a transition changes nothing (generations). A probe that is cancelled gives its place back.
 //! The open time doubles from 5 s to 60 s, with jitter of up to a quarter, and starts anew after a minute without
-//! another opening. While others wait for a permit it is 5 s again: by then the fault may be over, and a failed probe
-//! costs less than waiting. Figures and sources: nginx, Finagle and linkerd's failure accrual, gobreaker's generations.
+//! another opening. While others wait for a permit it only grows by a quarter of the first one each time: the fault may
+//! be over, and a failed probe costs less than waiting; but a fault that lasts is not asked about every 5 s. Figures and sources: nginx, Finagle and linkerd's failure accrual, gobreaker's generations.
 
 use std::time::Duration;
 
@@ -69,6 +69,8 @@ impl Default for BreakerSettings {
     }
 }
 
+/// How much longer each open time is while others wait, in first open times.
+const PRESSED_GROWTH: f64 = 0.25;
 /// Buckets of the success-rate window.
 const BUCKETS: usize = 10;
 
@@ -114,7 +116,7 @@ pub(crate) struct Breaker {
     slow_in_a_row: u32,
     /// Openings in a row without a minute of peace between.
     streak: u32,
-    /// When the first open time is over, however long it stays open this time.
+    /// When it may be tried while others wait, however long it stays open otherwise.
     soonest: Option<Instant>,
     closed_at: Option<Instant>,
     /// First tokens since then, halved by each failure: what slow start goes by.
@@ -305,8 +307,7 @@ impl Breaker {
         }
     }
 
-    /// Lets the next probe go as soon as the first open time is over: for when others wait for a permit, and trying costs
-    /// less than that.
+    /// Lets the next probe go sooner: for when others wait for a permit, and trying costs less than that.
     pub(crate) fn hurry(&mut self) {
         if let (BreakerState::Open { until }, Some(soonest)) = (&mut self.state, self.soonest) {
             *until = soonest.min(*until);
@@ -461,7 +462,8 @@ impl Breaker {
             .saturating_mul(1 << self.streak.min(16))
             .min(self.settings.open_at_most)
             .mul_f64(jitter);
-        self.soonest = Some(now + self.settings.open_for.mul_f64(jitter));
+        let pressed = jitter * (1.0 + PRESSED_GROWTH * f64::from(self.streak.min(1_000)));
+        self.soonest = Some(now + self.settings.open_for.mul_f64(pressed).min(open_for));
         self.generation += 1;
         self.opened += 1;
         self.state = BreakerState::Open {

@@ -312,7 +312,8 @@ impl Core {
             price: slot
                 .settings
                 .price
-                .map_or(f32::INFINITY, |price| price as f32),
+                // Adding nothing makes a zero of either sign the same one.
+                .map_or(f32::INFINITY, |price| price as f32 + 0.0),
             budget_left: slot.limiter.share_left(now) as f32,
             expected: slot.estimate.score(None, &self.fleet, now) as f32,
             ..Standing::default()

@@ -260,4 +260,46 @@ mod tests {
         }
         assert!(estimate.learned_pace().unwrap() > 10.0 * flowing);
     }
+
+    #[tokio::test(start_paused = true)]
+    async fn no_failure_slowness_or_silence_ever_makes_one_more_attractive() {
+        use rand::{Rng, SeedableRng};
+        for seed in 0..200 {
+            let mut dice = rand::rngs::SmallRng::seed_from_u64(seed);
+            let mut now = Instant::now();
+            let fleet = Fleet::default();
+            let mut estimate = Estimate::default();
+            for _ in 0..30 {
+                now += Duration::from_millis(dice.random_range(0..5_000));
+                match dice.random_range(0..3) {
+                    0 => estimate
+                        .first_token(Duration::from_millis(dice.random_range(50..3_000)), now),
+                    1 => estimate.stream_ended(
+                        Some((
+                            dice.random_range(16..500),
+                            Duration::from_millis(dice.random_range(100..20_000)),
+                        )),
+                        now,
+                    ),
+                    _ => estimate.failure(now),
+                }
+                let score = estimate.score(None, &fleet, now);
+                let mut failed = estimate.clone();
+                failed.failure(now);
+                assert!(failed.score(None, &fleet, now) > score);
+                let unanswered = now - Duration::from_millis(dice.random_range(0..9_000));
+                assert!(estimate.score(Some(unanswered), &fleet, now) >= score);
+                let after = |estimate: &Estimate, first: u64, pace: u64| {
+                    let mut after = estimate.clone();
+                    after.first_token(Duration::from_millis(first), now);
+                    after.stream_ended(Some((100, Duration::from_millis(pace))), now);
+                    after.score(None, &fleet, now)
+                };
+                let (first, pace) = (dice.random_range(50..3_000), dice.random_range(500..9_000));
+                let (later, slower) = (dice.random_range(0..3_000), dice.random_range(0..9_000));
+                assert!(after(&estimate, first + later, pace) >= after(&estimate, first, pace));
+                assert!(after(&estimate, first, pace + slower) >= after(&estimate, first, pace));
+            }
+        }
+    }
 }

@@ -238,4 +238,35 @@ mod tests {
     async fn nothing_to_do_does_nothing() {
         assert_eq!(run(|_| 1.0, 1_000, Instant::now()), []);
     }
+
+    #[tokio::test(start_paused = true)]
+    async fn nobody_leaves_while_or_soon_after_permits_ran_short() {
+        use rand::{Rng, SeedableRng};
+        let start = Instant::now();
+        for seed in 0..40 {
+            let mut dice = rand::rngs::SmallRng::seed_from_u64(seed);
+            let mut level = 0.0;
+            let demand: Vec<f64> = (0..4_000)
+                .map(|_| {
+                    if dice.random_bool(0.005) {
+                        level = dice.random_range(0.0..20.0);
+                    }
+                    level
+                })
+                .collect();
+            let moves = run(|second| demand[second as usize], 4_000, start);
+            let mut joined = 0i32;
+            let mut capacity = vec![4.0; demand.len()];
+            for (second, step) in &moves {
+                joined += if *step == Move::Join { 1 } else { -1 };
+                assert!((0..=3).contains(&joined), "{moves:?}");
+                capacity[*second as usize..].fill(4.0 + 4.0 * f64::from(joined));
+                if *step == Move::Leave {
+                    let lately = (*second as usize).saturating_sub(60)..*second as usize;
+                    let short = lately.clone().any(|at| demand[at] > capacity[at]);
+                    assert!(!short, "seed {seed}: one left at {second} s");
+                }
+            }
+        }
+    }
 }

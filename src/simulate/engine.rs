@@ -391,6 +391,7 @@ impl Engine<'_> {
                 request: 0,
             },
             lease: 0,
+            probe: false,
             at: 0,
             in_planned,
         });

@@ -31,6 +31,8 @@ pub(super) struct Live {
     pub(super) attempts: u32,
     pub(super) want: Want,
     pub(super) lease: u64,
+    /// Whether the attempt finds out if its instance is well again.
+    pub(super) probe: bool,
     pub(super) at: u32,
     /// Whether it came during a planned fault.
     pub(super) in_planned: bool,

@@ -88,3 +88,18 @@ fn an_unknown_scenario_lists_the_known_ones() {
     let error = Scenario::open("het9").unwrap_err();
     assert!(error.hint().contains("het8"), "{error}: {}", error.hint());
 }
+
+#[test]
+fn in_a_total_outage_attempts_stay_within_the_retry_budget() {
+    let all = [
+        StrategyKind::RoundRobin,
+        StrategyKind::LeastInFlight,
+        StrategyKind::Auto,
+    ];
+    let report = run("outage", &all.map(of), 6_000, None);
+    for row in report.rows {
+        let attempts = row.attempts_in_planned.unwrap().mean;
+        // 60 s of about ten requests: a fifth of them, and what had been saved up in the budget.
+        assert!(attempts < 1.35, "{}: {attempts}", row.strategy);
+    }
+}

@@ -8,7 +8,7 @@ use std::io::Write;
 
 use rand::RngCore;
 
-use crate::base::{Conversation, Error, ErrorKind};
+use crate::base::{Conversation, Error, ErrorKind, MessageId};
 
 /// A form of export.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -119,19 +119,17 @@ pub fn import(
     }
 }
 
-/// Puts messages in a row into a new conversation.
+/// Puts messages in a row into a new conversation; `id` goes on over all that are read at once, whose time is one.
 fn conversation_of(
     messages: Vec<crate::base::Message>,
     now: jiff::Timestamp,
+    id: &mut MessageId,
     dice: &mut dyn RngCore,
 ) -> Option<Conversation> {
-    use crate::base::{
-        Content, ConversationId, KeptMessage, MessageId, MessageState, Role, title_of,
-    };
+    use crate::base::{Content, ConversationId, KeptMessage, MessageState, Role, title_of};
     let mut dice = dice;
     let now = jiff::Timestamp::from_microsecond(now.as_microsecond()).unwrap_or(now);
     let mut conversation = Conversation::new(ConversationId::new(&mut dice), now);
-    let mut id = MessageId::new(now, &mut dice);
     let mut parent = None;
     for message in messages {
         let is_first = conversation.messages.is_empty();
@@ -150,7 +148,7 @@ fn conversation_of(
             conversation.title = title_of(&message.content.to_text());
         }
         conversation.say(KeptMessage {
-            id,
+            id: *id,
             parent,
             chosen: None,
             at: now,
@@ -158,8 +156,8 @@ fn conversation_of(
             message,
             answer: None,
         });
-        parent = Some(id);
-        id = id.after();
+        parent = Some(*id);
+        *id = id.after();
     }
     (!conversation.messages.is_empty()).then_some(conversation)
 }

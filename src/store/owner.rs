@@ -326,6 +326,8 @@ impl Owner {
                 Ok(Job::Gathering) => self.gathering(),
                 Ok(Job::Close(done)) => {
                     self.end();
+                    // The file is closed before the program may end: then it is one file again.
+                    drop(self);
                     // Whoever closes may have lost patience.
                     let _ = done.send(());
                     return;

@@ -274,6 +274,8 @@ impl Owner {
                 Ok(Job::Gathering) => {}
                 Ok(Job::Close(done)) => {
                     self.write();
+                    // The file is closed before the program may end: then it is one file again.
+                    drop(self);
                     let _ = done.send(());
                     return;
                 }

@@ -135,6 +135,10 @@ impl Tap {
     /// As [`Decode::finish`].
     pub fn finish(&mut self, out: &mut Vec<Chunk>) -> Result<(), Error> {
         let mut rest = std::mem::take(&mut self.held).freeze();
+        if self.framing != Framing::Whole && self.decoder.is_done() {
+            // What follows the end is nobody's answer.
+            rest.clear();
+        }
         let fresh = rest.get(self.read..).unwrap_or_default();
         let fed = match self.framing {
             Framing::Whole => Ok(()),
@@ -362,6 +366,16 @@ mod tests {
             }
         }
         (sent, told, outcome)
+    }
+
+    #[test]
+    fn nothing_goes_on_after_the_end() {
+        let body = [ROLE, TEXT, STOP, DONE].concat();
+        let more = [&body, TEXT, "data: no JSON\n\nd"].concat();
+        for length in [1, 7, 64, 10_000] {
+            let (sent, _, outcome) = fed(&mut tap(false), &more, length);
+            assert_eq!((sent, outcome), (body.clone(), Ok(())), "{length}");
+        }
     }
 
     #[test]

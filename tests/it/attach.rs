@@ -189,6 +189,58 @@ fn status_tells_by_its_exit_code() {
 }
 
 #[test]
+fn a_watched_status_goes_on_and_says_when_nothing_can_be_said() {
+    use std::io::{BufRead, BufReader};
+    let mut home = Home::new();
+    let mut watching = home
+        .command(&["status", "--watch", "--json"])
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut lines = BufReader::new(watching.stdout.take().unwrap()).lines();
+    let mut next = || -> Value { serde_json::from_str(&lines.next().unwrap().unwrap()).unwrap() };
+    for _ in 0..3 {
+        let told = next();
+        assert_eq!(
+            (&told["health"], &told["lost"]),
+            (&"well".into(), &Value::Null)
+        );
+    }
+    home.kill();
+    // Pictures that were on their way are still right.
+    let lost = std::iter::repeat_with(&mut next).find(|told| told["health"] != "well");
+    let lost = lost.unwrap();
+    assert_eq!(lost["health"], "unreachable");
+    assert!(lost["lost"]["why"].is_string(), "{lost}");
+    let pid = rustix::process::Pid::from_child(&watching);
+    rustix::process::kill_process(pid, rustix::process::Signal::INT).unwrap();
+    assert_eq!(watching.wait().unwrap().code(), Some(3));
+}
+
+#[test]
+fn a_console_can_serve_beside() {
+    let mut home = Home::new();
+    home.kill();
+    let runtime = home.path().to_str().unwrap();
+    let variables = [
+        ("XDG_RUNTIME_DIR", runtime),
+        ("USER", "ann"),
+        ("LLMDECK_GATEWAY_LISTEN", "127.0.0.1:0"),
+    ];
+    let mut ann = Console::start_in(home.path(), &["--serve"], &variables);
+    ann.until_shown("6/6 on");
+    Home::until("others find it", || home.status(&[]).0 == 0);
+    let mut eve = home.attach(&[], "eve");
+    eve.press("\x1b2 ");
+    ann.until_shown("5/6 on");
+    ann.until("who did it is said", |screen| screen.contains("(by eve@"));
+    ann.press("\x03\x04");
+    ann.press("\x03\x03");
+    assert!(ann.ended().success());
+    eve.until("the loss is shown", |screen| screen.contains("lost "));
+}
+
+#[test]
 fn a_second_gateway_leaves_the_first_ones_socket_alone() {
     let home = Home::new();
     let arguments = [

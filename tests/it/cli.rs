@@ -173,6 +173,20 @@ fn the_version_is_told() {
 }
 
 #[test]
+fn shells_can_complete_what_is_typed() {
+    for (shell, word) in [
+        ("bash", "complete -F"),
+        ("zsh", "#compdef llmdeck"),
+        ("fish", "complete -c llmdeck"),
+    ] {
+        let ended = Home::new().run(&["completions", shell]);
+        assert_eq!((ended.code, ended.err.as_str()), (Some(0), ""), "{shell}");
+        assert!(ended.out.contains(word), "{shell}");
+        assert!(ended.out.contains("attach"), "{shell} knows the commands");
+    }
+}
+
+#[test]
 fn a_new_config_is_written_once_found_and_right() {
     let home = Home::new();
     let path = home.path().join(".config/llmdeck/config.toml");

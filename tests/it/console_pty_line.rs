@@ -117,9 +117,10 @@ fn after_a_storm_of_sizes_the_picture_is_whole() {
 
 /// What stands in the chat; the figures beside it change by time alone.
 fn chat(console: &Console) -> Vec<String> {
-    let (rows, _) = console.terminal().size();
-    let rows = console.terminal().rows(0, 58).take(usize::from(rows));
-    rows.skip(1).collect()
+    let terminal = console.terminal();
+    let (rows, _) = terminal.size();
+    let shown = terminal.rows(0, 58).take(usize::from(rows));
+    shown.skip(1).collect()
 }
 
 /// Waits until nothing more is written.

@@ -13,7 +13,7 @@ const PROGRAM: &str = env!("CARGO_BIN_EXE_llmdeck");
 pub(crate) struct Home {
     folder: tempfile::TempDir,
     _runtime: tokio::runtime::Runtime,
-    _server: Server,
+    server: Server,
 }
 
 impl Home {
@@ -49,7 +49,7 @@ impl Home {
         Self {
             folder,
             _runtime: runtime,
-            _server: server,
+            server,
         }
     }
 
@@ -78,6 +78,27 @@ impl Home {
 
     fn json(&self, arguments: &[&str]) -> Value {
         serde_json::from_str(&self.run(arguments)).unwrap()
+    }
+
+    /// Returns the instance's base URL.
+    pub(crate) fn url(&self) -> String {
+        self.server.instances().remove(0).base_url
+    }
+
+    /// Returns the model that the instance has.
+    pub(crate) fn model(&self) -> String {
+        self.server.instances().remove(0).models.remove(0)
+    }
+
+    /// Returns the instance's key.
+    pub(crate) fn key(&self) -> String {
+        let key = self.server.instances().remove(0).key;
+        key.unwrap_or_else(|| "sk-x".to_owned())
+    }
+
+    /// Counts what the instance has answered in full.
+    pub(crate) fn answered(&self) -> u64 {
+        self.server.stats("east").unwrap().ok
     }
 
     pub(crate) fn data(&self) -> std::path::PathBuf {

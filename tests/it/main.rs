@@ -7,6 +7,10 @@
 
 #[cfg(unix)]
 mod attach;
+#[cfg(unix)]
+mod attach_tls;
+#[cfg(feature = "store")]
+mod bench;
 mod cli;
 mod config;
 mod console_pty;
@@ -20,9 +24,12 @@ mod console_pty_line;
 mod crash;
 mod driver;
 mod faults;
+#[cfg(feature = "gateway")]
+mod fuzzed;
 mod gateway;
 #[cfg(feature = "store")]
 mod history;
+mod invariants;
 mod layers;
 #[cfg(all(feature = "store", feature = "gateway", unix))]
 mod recall;

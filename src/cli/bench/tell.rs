@@ -7,12 +7,14 @@ use parking_lot::Mutex;
 
 use crate::bench::{Load, Outcome, Progress, Report, Stage, Times, plot};
 use crate::cli::style::Style;
-use crate::cli::table::lay_out;
+use crate::cli::table::{columns, fit, lay_out};
 use crate::config::Env;
 
 /// Progress on stderr: a line that changes where somebody looks, a line a step where it is kept.
 pub(super) struct Telling {
     is_watched: bool,
+    /// A line that is longer would leave its first half behind.
+    columns: Option<usize>,
     steps: usize,
     ended: Mutex<usize>,
 }
@@ -21,6 +23,7 @@ impl Telling {
     pub(super) fn new(is_watched: bool, steps: usize) -> Self {
         Self {
             is_watched,
+            columns: columns().map(|columns| columns - 1),
             steps,
             ended: Mutex::new(0),
         }
@@ -52,6 +55,7 @@ impl Telling {
             first.unwrap_or_default()
         );
         // Progress that cannot be shown is no reason to stop.
+        let line = fit(&line, self.columns);
         let _ = write!(io::stderr(), "\r\u{1b}[K{line}");
         let _ = io::stderr().flush();
     }

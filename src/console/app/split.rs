@@ -57,7 +57,7 @@ impl App {
         };
         self.move_edge(edge, |body| {
             let now = if edge.is_upright() {
-                area.x.saturating_sub(body.x)
+                (area.right() - 1).saturating_sub(body.x)
             } else {
                 area.y.saturating_sub(body.y)
             };
@@ -78,7 +78,7 @@ impl App {
         for (known, area) in &mut self.places.edges {
             if *known == edge {
                 (area.x, area.y) = if edge.is_upright() {
-                    (body.x + cells, area.y)
+                    ((body.x + cells + 1).saturating_sub(area.width), area.y)
                 } else {
                     (area.x, body.y + cells)
                 };

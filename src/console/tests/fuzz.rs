@@ -422,7 +422,6 @@ async fn fuzz_whatever_is_pressed_pasted_clicked_or_resized_it_goes_on() {
 /// Another seed each time; it is printed, and repeats the run.
 #[tokio::test(start_paused = true)]
 #[ignore = "takes a minute"]
-#[expect(clippy::print_stdout, reason = "the seed of a run that failed")]
 async fn fuzz_for_a_minute() {
     let seed = number("LLMDECK_FUZZ_SEED").unwrap_or_else(rand::random);
     let seconds = number("LLMDECK_FUZZ_SECONDS").unwrap_or(60);

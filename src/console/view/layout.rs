@@ -131,7 +131,8 @@ impl Layout {
         self.branch = Some(body.y + pool);
         let title = Rect::new(at + 1, body.y + pool, right, 1);
         self.edges = vec![
-            (Edge::ChatColumns, self.divider.unwrap_or_default()),
+            // The column before it is blank: a click that is one off still takes hold.
+            (Edge::ChatColumns, Rect::new(at - 1, body.y, 2, body.height)),
             (Edge::PoolRows, title),
         ];
     }

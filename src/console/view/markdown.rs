@@ -9,6 +9,8 @@
 mod blocks;
 mod code;
 mod flow;
+mod math;
+mod math_symbols;
 mod paint;
 mod scan;
 mod table;

@@ -1,5 +1,7 @@
 //! A config that is read again, and instances that come and go, under requests that run.
 
+use futures_util::FutureExt;
+
 use super::*;
 use crate::base::InstanceDocument;
 
@@ -247,6 +249,19 @@ async fn an_instance_is_added_and_removed_by_command_and_its_key_is_never_told()
     let error = driver.command(command, "test").await.unwrap_err();
     assert!(error.message().contains("the only instance"), "{error}");
     assert_eq!(driver.board().instances.len(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn after_a_new_config_instances_are_set_up_by_the_new_builder() {
+    let a = Scripted::new(ProviderType::OpenAi, [answer(&["a"])]);
+    let old = Scripted::new(ProviderType::OpenAi, [answer(&["old"])]);
+    let new = Scripted::new(ProviderType::OpenAi, [answer(&["new"])]);
+    let driver = driver(vec![spec("a", 1, &a)]);
+    driver.build_with(builder(&old));
+    driver.build_with(builder(&new));
+    driver.command(entry("b"), "test").await.unwrap();
+    let request = ChatRequest::from("Hi").with_target(Target::Instance("b".into()));
+    assert_eq!(driver.chat(request).await.unwrap().text, "new");
 }
 
 #[test]

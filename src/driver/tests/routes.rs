@@ -69,6 +69,27 @@ async fn an_answer_longer_than_the_route_allows_ends_with_what_came() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_stream_that_is_silent_for_longer_than_the_route_allows_is_broken_off() {
+    let a = Scripted::new(
+        ProviderType::OpenAi,
+        [Act::Pause("half", Duration::from_secs(30), "rest")],
+    );
+    let route = RouteSettings {
+        idle_timeout: Some(Duration::from_secs(4)),
+        total_timeout: Some(Duration::from_secs(60)),
+        ..RouteSettings::new("r")
+    };
+    let driver = driver_with(route, vec![spec("a", 4, &a)]);
+    let begun = Instant::now();
+    let error = driver.chat(routed()).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::TimeoutIdle);
+    assert!(error.message().contains("within 4 s"), "{error}");
+    assert_eq!(begun.elapsed(), Duration::from_secs(4));
+    assert_eq!(a.running.load(Ordering::SeqCst), 0, "it was broken off");
+    assert_eq!(driver.chat("Hi").await.unwrap().text, "halfrest");
+}
+
+#[tokio::test(start_paused = true)]
 async fn deadline_and_attempts_are_the_routes_own() {
     let a = Scripted::new(ProviderType::OpenAi, [Act::Fail(server_error())]);
     let b = Scripted::new(ProviderType::OpenAi, [Act::Fail(server_error())]);
@@ -128,4 +149,45 @@ async fn a_batch_route_goes_last_and_its_queue_is_bounded() {
     let (batch, interactive) = (batch.await.unwrap(), interactive.await.unwrap());
     assert!(batch.0.is_ok() && interactive.0.is_ok());
     assert!(interactive.1 < batch.1, "it came later and went first");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_full_queue_refuses_in_no_time_and_says_when_to_come_back() {
+    let a = Scripted::new(
+        ProviderType::OpenAi,
+        [Act::Answer(Duration::from_secs(2), vec!["x"])],
+    );
+    let mut settings = Settings {
+        seed: Some(1),
+        ..Settings::default()
+    };
+    settings.pool.queue_limit = 10;
+    let driver = LlmModelDriver::new(settings, Vec::new(), vec![spec("a", 1, &a)]).unwrap();
+    for _ in 0..25 {
+        driver.chat("Hi").await.unwrap();
+    }
+    let waiting: Vec<_> = (0..11)
+        .map(|_| {
+            let driver = driver.clone();
+            tokio::spawn(async move { driver.chat("Hi").await })
+        })
+        .collect();
+    tokio::task::yield_now().await;
+    assert_eq!(driver.board().queue.length, 10);
+    for _ in 0..100 {
+        let begun = Instant::now();
+        let error = driver.chat("Hi").await.unwrap_err();
+        assert_eq!(begun.elapsed(), Duration::ZERO);
+        assert_eq!(error.kind(), ErrorKind::QueueFull);
+        assert!(
+            error.message().contains("10 requests are waiting"),
+            "{error}"
+        );
+        // Ten ahead, two seconds each, one permit.
+        let wait = error.retry_after().unwrap().as_secs_f64();
+        assert!((18.0..23.0).contains(&wait), "{wait}");
+    }
+    for task in waiting {
+        assert!(task.await.unwrap().is_ok(), "the others are served");
+    }
 }

@@ -26,6 +26,36 @@ fn request(number: u64, fails: bool) -> Sample {
     Sample::new(RequestId(number), outcome, Duration::from_secs(1))
 }
 
+#[test]
+fn what_is_worst_and_newest_stands_first() {
+    use AlertState::{Firing, Pending, Resolved};
+    use Severity::{Critical, Warning};
+    let view = |(state, severity, seconds)| AlertView {
+        rule: String::new(),
+        scope: Scope::All,
+        state,
+        severity,
+        age: Duration::from_secs(seconds),
+        message: String::new(),
+        silenced: None,
+    };
+    let ordered = [
+        (Firing, Critical, 5),
+        (Firing, Critical, 900),
+        (Firing, Warning, 1),
+        (Pending, Critical, 2),
+        (Pending, Warning, 3),
+        (Resolved, Critical, 0),
+    ];
+    let mut views: Vec<AlertView> = ordered.into_iter().rev().map(view).collect();
+    views.sort_by_key(place);
+    let found: Vec<_> = views
+        .iter()
+        .map(|view| (view.state, view.severity, view.age.as_secs()))
+        .collect();
+    assert_eq!(found, ordered);
+}
+
 /// Time that goes on, one look at a time.
 struct Story {
     monitor: LlmMonitor,

@@ -130,7 +130,7 @@ async fn a_failed_probe_opens_it_for_longer() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn when_others_wait_it_is_tried_after_the_first_open_time_however_often_it_opened() {
+async fn when_others_wait_its_open_time_grows_by_a_quarter_and_does_not_double() {
     let mut now = Instant::now();
     let mut breaker = opened(now);
     for _ in 0..3 {
@@ -140,8 +140,9 @@ async fn when_others_wait_it_is_tried_after_the_first_open_time_however_often_it
     }
     assert!(!breaker.admits(now + Duration::from_secs(39)));
     breaker.hurry();
-    assert!(!breaker.admits(now + Duration::from_secs(4)));
-    assert!(breaker.admits(now + Duration::from_secs(7)));
+    // The fourth: 5 s and three quarters of it more, with a quarter of jitter.
+    assert!(!breaker.admits(now + Duration::from_millis(8_700)));
+    assert!(breaker.admits(now + Duration::from_millis(11_000)));
     breaker.force_open();
     breaker.hurry();
     assert!(
@@ -194,6 +195,37 @@ async fn forced_open_ends_only_by_reset() {
     assert!(!breaker.admits(now + Duration::from_secs(1_000_000)));
     breaker.reset();
     assert!(breaker.admits(now));
+}
+
+#[tokio::test(start_paused = true)]
+async fn open_time_doubles_within_its_jitter_up_to_the_cap_and_starts_anew_after_peace() {
+    for seed in 0..50 {
+        let mut rng = SmallRng::seed_from_u64(seed);
+        let mut now = Instant::now();
+        let mut breaker = Breaker::new(BreakerSettings::default(), now);
+        for _ in 0..2 {
+            for expected in [5.0, 10.0, 20.0, 40.0, 60.0, 60.0] {
+                let tries = if expected > 5.0 { 1 } else { 5 };
+                for _ in 0..tries {
+                    let pass = breaker.pass(now);
+                    breaker.failure(pass, 2, now, &mut rng);
+                }
+                let BreakerState::Open { until } = breaker.state(now) else {
+                    panic!("{breaker:?}")
+                };
+                let open_for = (until - now).as_secs_f64();
+                assert!(
+                    (expected..=expected * 1.25).contains(&open_for),
+                    "{open_for} s, not {expected}"
+                );
+                now = until;
+            }
+            let mut pass = breaker.pass(now);
+            assert!(breaker.first_token(&mut pass, now));
+            breaker.success(pass, now);
+            now += Duration::from_secs(200);
+        }
+    }
 }
 
 /// The legal transitions, as a table.

@@ -30,7 +30,7 @@ pub(super) enum Ready {
 /// The gates of all instances, by position.
 #[derive(Debug, Default)]
 pub(super) struct Gates {
-    gates: Vec<Gate>,
+    all: Vec<Gate>,
     ready: Vec<Ready>,
     /// Positions that time alone can change, ascending.
     watched: Vec<u32>,
@@ -57,18 +57,18 @@ impl Gate {
 impl Gates {
     /// Adds one at the end; `is_free` tells whether a permit is.
     pub(super) fn push(&mut self, gate: Gate, is_free: bool) {
-        self.gates.push(Gate {
+        self.all.push(Gate {
             open: true,
             care: false,
             ready_at: None,
         });
         self.ready.push(Ready::No);
-        self.set(self.gates.len() - 1, gate, is_free);
+        self.set(self.all.len() - 1, gate, is_free);
     }
 
     /// Replaces one.
     pub(super) fn set(&mut self, at: usize, gate: Gate, is_free: bool) {
-        let before = &self.gates[at];
+        let before = &self.all[at];
         if before.is_watched() != gate.is_watched() {
             match self.watched.binary_search(&(at as u32)) {
                 Ok(index) => {
@@ -82,7 +82,7 @@ impl Gates {
         self.careful += usize::from(gate.open && gate.care);
         self.careful -= usize::from(before.open && before.care);
         self.ready[at] = gate.ready(is_free);
-        self.gates[at] = gate;
+        self.all[at] = gate;
     }
 
     /// Puts them in another order; those that are not in it are gone.
@@ -90,7 +90,7 @@ impl Gates {
         let before = std::mem::take(self);
         for &at in order {
             let is_free = before.ready[at] != Ready::No;
-            self.push(before.gates[at].clone(), is_free);
+            self.push(before.all[at].clone(), is_free);
         }
     }
 
@@ -119,7 +119,7 @@ impl Index<usize> for Gates {
     type Output = Gate;
 
     fn index(&self, at: usize) -> &Gate {
-        &self.gates[at]
+        &self.all[at]
     }
 }
 
@@ -145,14 +145,14 @@ mod tests {
         let mut gates = Gates::default();
         for round in 0..2_000 {
             let (new, free) = (gate(&mut rng, now), rng.random_bool(0.5));
-            match gates.gates.len() {
+            match gates.all.len() {
                 count if count < 30 => gates.push(new, free),
                 count if round % 100 == 0 => {
                     gates.reorder(&(0..count).rev().step_by(2).collect::<Vec<_>>());
                 }
                 count => gates.set(rng.random_range(0..count), new, free),
             }
-            let all = || gates.gates.iter();
+            let all = || gates.all.iter();
             let watched: Vec<u32> = (0u32..)
                 .zip(all())
                 .filter(|(_, gate)| gate.is_watched())

@@ -1,6 +1,7 @@
 //! The pool's promises, in virtual time.
 
 mod change;
+mod invariants;
 mod waking;
 
 use proptest::prelude::*;

@@ -245,3 +245,28 @@ fn among_many_equals_each_gets_its_turn_and_the_least_always_wins() {
     assert_eq!(field.least(&mut rng, Standing::load), 137);
     assert!(eligible.contains(&field.least(&mut rng, |_| f32::INFINITY)));
 }
+
+#[test]
+fn whatever_the_weights_each_gets_its_own_number_of_turns_in_a_period() {
+    for seed in 0..50 {
+        let mut dice = SmallRng::seed_from_u64(seed);
+        let mut standings = standings(rand::Rng::random_range(&mut dice, 1..7));
+        for standing in &mut standings {
+            standing.weight = rand::Rng::random_range(&mut dice, 1..9);
+        }
+        let all: Vec<u32> = (0u32..).take(standings.len()).collect();
+        let period: u32 = standings.iter().map(|standing| standing.weight).sum();
+        let turns = picks(
+            StrategyKind::WeightedRoundRobin,
+            &standings,
+            &all,
+            3 * period as usize,
+        );
+        for turn in turns.chunks(period as usize) {
+            for (at, standing) in (0u32..).zip(&standings) {
+                let count = turn.iter().filter(|pick| **pick == at).count();
+                assert_eq!(count, standing.weight as usize, "{at} of {standings:?}");
+            }
+        }
+    }
+}

@@ -41,7 +41,7 @@ type Pen = mpsc::Sender<Result<Chunk, Error>>;
 type Done = oneshot::Sender<Result<Changed, Error>>;
 
 /// What a message brought.
-pub(super) enum News {
+pub(in crate::remote) enum News {
     Nothing,
     /// There is something new to be read.
     Figures,
@@ -50,7 +50,7 @@ pub(super) enum News {
 
 /// Something to be seen, as the deck's callers have it.
 #[derive(Clone, Debug)]
-pub(super) enum Sight {
+pub(in crate::remote) enum Sight {
     Board(Arc<Board>),
     Series(Box<Series>),
     Window(Box<LlmMetrics>),
@@ -76,7 +76,7 @@ struct Chat {
 }
 
 /// Everything heard and asked.
-pub(super) struct Heard {
+pub(in crate::remote) struct Heard {
     hello: Option<Hello>,
     line: Line,
     lost: Option<Error>,
@@ -100,7 +100,7 @@ pub(super) struct Heard {
 }
 
 impl Heard {
-    pub(super) fn new(now: Instant, first: oneshot::Sender<Result<(), Error>>) -> Self {
+    pub(in crate::remote) fn new(now: Instant, first: oneshot::Sender<Result<(), Error>>) -> Self {
         let mut heard = Self {
             hello: None,
             line: Line::Up,
@@ -140,7 +140,7 @@ impl Heard {
 
     /// A connection is there; asks again for everything that is looked at. The token is cancelled when the gateway does
     /// not read what is written.
-    pub(super) fn connected(&mut self, out: mpsc::Sender<FromConsole>) -> CancellationToken {
+    pub(in crate::remote) fn connected(&mut self, out: mpsc::Sender<FromConsole>) -> CancellationToken {
         let stuck = CancellationToken::new();
         self.out = Some((out, stuck.clone()));
         self.hello = None;
@@ -165,7 +165,7 @@ impl Heard {
     }
 
     /// The line is lost: whatever ran on it is over.
-    pub(super) fn lost(&mut self, why: Error) {
+    pub(in crate::remote) fn lost(&mut self, why: Error) {
         self.out = None;
         self.chats.clear();
         self.commands.clear();
@@ -222,7 +222,7 @@ impl Heard {
     }
 
     /// Returns what is to be seen, and looks at it from now on.
-    pub(super) fn look(&mut self, what: What, now: Instant) -> Option<Sight> {
+    pub(in crate::remote) fn look(&mut self, what: What, now: Instant) -> Option<Sight> {
         let at = match self.line {
             Line::Up => now,
             Line::Lost { .. } => self.clock.1,
@@ -300,7 +300,7 @@ impl Heard {
     }
 
     /// Lets go what nobody asks for, fetches what was missed, and says that somebody is here.
-    pub(super) fn tidy(&mut self, now: Instant) {
+    pub(in crate::remote) fn tidy(&mut self, now: Instant) {
         let unasked: Vec<What> = self
             .views
             .iter()
@@ -326,7 +326,7 @@ impl Heard {
     }
 
     /// Returns the last requests that ended, newest first.
-    pub(super) fn requests(&mut self, limit: usize) -> Vec<Arc<Sample>> {
+    pub(in crate::remote) fn requests(&mut self, limit: usize) -> Vec<Arc<Sample>> {
         let limit = limit.min(MOST_REQUESTS);
         if limit > self.wanted {
             self.wanted = limit;
@@ -371,7 +371,7 @@ impl Heard {
     ///
     /// # Errors
     /// When the line cannot go on with it.
-    pub(super) fn take(&mut self, message: FromGateway, now: Instant) -> Result<News, Error> {
+    pub(in crate::remote) fn take(&mut self, message: FromGateway, now: Instant) -> Result<News, Error> {
         if self.hello.is_none() && !matches!(message, FromGateway::Hello(_)) {
             return Err(Error::new(
                 ErrorKind::Protocol,

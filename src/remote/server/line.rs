@@ -42,6 +42,9 @@ const EVENTS_EVERY: Duration = Duration::from_millis(250);
 const MOST_EVENTS: usize = 256;
 /// How many ended requests are told one by one in a second; those beyond are counted as missed.
 const MOST_SAMPLES: u32 = 40;
+/// How many requests are told of at their start in a second. Of those beyond only the end is told: with so many, nobody
+/// follows one.
+const MOST_STARTS: u32 = 40;
 const MOST_VIEWS: usize = 16;
 const MOST_CHATS: usize = 16;
 const MOST_COMMANDS: usize = 16;
@@ -85,6 +88,7 @@ struct Attached<I> {
     /// When the events that wait are told.
     events_at: Option<Instant>,
     samples: Allowance,
+    starts: Allowance,
     spoke: Instant,
     listened: Instant,
 }
@@ -113,7 +117,8 @@ impl<I: AsyncRead + AsyncWrite + Unpin + Send> Attached<I> {
             events: Vec::new(),
             missed: 0,
             events_at: None,
-            samples: Allowance::new(now),
+            samples: Allowance::new(MOST_SAMPLES, now),
+            starts: Allowance::new(MOST_STARTS, now),
             spoke: now,
             listened: now,
         }
@@ -363,8 +368,14 @@ impl<I: AsyncRead + AsyncWrite + Unpin + Send> Attached<I> {
                 }
                 now + EVENTS_EVERY
             }
+            DeckEvent::RequestStarted { .. } => {
+                if !self.starts.take(now) {
+                    return;
+                }
+                now + EVENTS_EVERY
+            }
             // They are in the sample that follows, and in the board's figures before.
-            DeckEvent::RequestStarted { .. } | DeckEvent::AttemptEnded { .. } => return,
+            DeckEvent::AttemptEnded { .. } => return,
             DeckEvent::Missed { .. } | DeckEvent::News => return,
         };
         if self.events.len() < MOST_EVENTS {
@@ -437,22 +448,24 @@ fn without_repeats(chunk: Chunk, so_far: &mut Answer) -> Chunk {
 
 /// So many in a second, and a second's worth at once.
 struct Allowance {
+    most: f64,
     left: f64,
     at: Instant,
 }
 
 impl Allowance {
-    fn new(now: Instant) -> Self {
+    fn new(most: u32, now: Instant) -> Self {
+        let most = f64::from(most);
         Self {
-            left: f64::from(MOST_SAMPLES),
+            most,
+            left: most,
             at: now,
         }
     }
 
     fn take(&mut self, now: Instant) -> bool {
         let passed = now.duration_since(self.at).as_secs_f64();
-        let most = f64::from(MOST_SAMPLES);
-        self.left = (self.left + passed * most).min(most);
+        self.left = (self.left + passed * self.most).min(self.most);
         self.at = now;
         let has_one = self.left >= 1.0;
         if has_one {

@@ -92,6 +92,63 @@ async fn scripts_give_commands_under_their_name() {
     assert!(refused["error"]["hint"].is_string());
 }
 
+/// Returns the codes in the first column of the tables of `docs/admin-api.md` that begin so.
+fn documented(begins: &str) -> Vec<&'static str> {
+    include_str!("../../../docs/admin-api.md")
+        .lines()
+        .filter_map(|line| line.strip_prefix("| "))
+        .filter_map(|line| line.split('`').nth(1))
+        .filter(|code| code.starts_with(begins))
+        .collect()
+}
+
+#[test]
+fn the_documented_commands_are_the_real_ones() {
+    use crate::base::{Command, LimitKind};
+    let mut told: Vec<String> = documented("{\"command\"")
+        .into_iter()
+        .map(|example| {
+            let command: Command = serde_json::from_str(example).expect(example);
+            let value = serde_json::to_value(command).unwrap();
+            value["command"].as_str().unwrap().to_owned()
+        })
+        .collect();
+    told.sort();
+    // The parser names all there are when it knows none of that name.
+    let nothing = serde_json::from_str::<Command>(r#"{"command":"?"}"#).unwrap_err();
+    let list = nothing.to_string();
+    let mut real: Vec<String> = list
+        .split('`')
+        .skip(3)
+        .step_by(2)
+        .map(str::to_owned)
+        .collect();
+    real.sort();
+    assert!(real.len() > 10, "{list}");
+    assert_eq!(told, real);
+    let text = include_str!("../../../docs/admin-api.md");
+    for limit in LimitKind::ALL {
+        assert!(text.contains(&format!("`{}`", limit.as_str())), "{limit:?}");
+    }
+}
+
+#[tokio::test]
+async fn the_documented_paths_are_the_real_ones() {
+    let rig = Rig::new();
+    let told = documented("/admin/v1");
+    assert_eq!(told.len(), 8, "{told:?}");
+    let (_, nothing) = get(&rig, "/admin/v1/nothing").await;
+    for path in told {
+        let path = path.split('?').next().unwrap();
+        let request = from("ops", false).method("PUT").uri(path);
+        let (status, _) = ask(&rig, request.body(Body::empty()).unwrap()).await;
+        assert_eq!(status, StatusCode::METHOD_NOT_ALLOWED, "{path} is there");
+        let name = path.trim_start_matches("/admin/v1").trim_start_matches('/');
+        let hint = nothing["error"]["hint"].as_str().unwrap();
+        assert!(hint.contains(name), "{hint} names {name}");
+    }
+}
+
 #[tokio::test]
 async fn what_is_wrong_is_said() {
     let rig = Rig::new();
@@ -138,9 +195,17 @@ async fn by_hand(rig: &Rig, said: &[u8]) -> String {
     let mut stream = UnixStream::connect(&rig.socket).await.unwrap();
     stream.write_all(said).await.unwrap();
     let mut heard = Vec::new();
-    let reading = stream.read_to_end(&mut heard);
-    // What it has said by then is what there is.
-    let _ = timeout(Duration::from_millis(500), reading).await;
+    while !heard.windows(4).any(|end| end == b"\r\n\r\n") {
+        let reading = stream.read_buf(&mut heard);
+        if timeout(PATIENCE, reading).await.unwrap().unwrap() == 0 {
+            break;
+        }
+    }
+    // A refusal's words follow its head; a line that is open says no more that ends.
+    if !heard.starts_with(b"HTTP/1.1 101") {
+        let reading = stream.read_to_end(&mut heard);
+        let _ = timeout(Duration::from_secs(2), reading).await;
+    }
     String::from_utf8_lossy(&heard).into_owned()
 }
 

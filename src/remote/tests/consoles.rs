@@ -86,6 +86,7 @@ async fn figures_that_are_asked_for_come() {
         (later.newest - 5..=later.newest).collect::<Vec<_>>()
     );
     until("failures come", || remote.failures(10).dropped == 5).await;
+    until("label sets come", || remote.figures().merged == 7).await;
     until("a window comes", || {
         remote.window_metrics(&scope, window).total_requests == 12
     })
@@ -108,6 +109,46 @@ async fn requests_that_ended_are_there_and_new_ones_follow() {
     })
     .await;
     assert_eq!(remote.requests(2)[1].request, RequestId(150));
+}
+
+#[tokio::test]
+async fn a_request_is_told_of_when_it_begins_and_when_it_ends() {
+    let rig = Rig::new();
+    let remote = rig.attach("eve").await;
+    let mut heard = remote.subscribe();
+    let id = RequestId(7);
+    rig.fake.tell(DeckEvent::RequestStarted { id });
+    rig.fake.ends(7);
+    let told = timeout(PATIENCE, async {
+        let mut told = Vec::new();
+        while told.len() < 2 {
+            match heard.recv().await.unwrap() {
+                DeckEvent::RequestStarted { id } => told.push(("began", id)),
+                DeckEvent::RequestEnded { sample } => told.push(("ended", sample.request)),
+                _ => {}
+            }
+        }
+        told
+    });
+    assert_eq!(told.await.unwrap(), [("began", id), ("ended", id)]);
+    // More than anybody can follow: their ends are told or counted, and that they began is left out.
+    for id in 100..600 {
+        rig.fake
+            .tell(DeckEvent::RequestStarted { id: RequestId(id) });
+    }
+    rig.fake.ends(600);
+    let began = timeout(PATIENCE, async {
+        let mut began = 0;
+        loop {
+            match heard.recv().await.unwrap() {
+                DeckEvent::RequestStarted { .. } => began += 1,
+                DeckEvent::RequestEnded { .. } => return began,
+                _ => {}
+            }
+        }
+    });
+    let began = began.await.unwrap();
+    assert!((30..200).contains(&began), "{began}");
 }
 
 #[tokio::test]

@@ -11,8 +11,8 @@ use tokio::time::Instant;
 
 use crate::base::{
     Board, BreakerView, Changed, ChatRequest, ChatStream, Chunk, Command, DeckEvent, Error,
-    ErrorKind, ErrorNote, Failures, InstanceState, InstanceView, LlmMetrics, Outcome, Percentiles,
-    ProviderType, RequestId, Sample, Scope, Series, SeriesBucket,
+    ErrorKind, ErrorNote, Failures, Figures, InstanceState, InstanceView, LlmMetrics, Outcome,
+    Percentiles, ProviderType, RequestId, Sample, Scope, Series, SeriesBucket,
 };
 use crate::deck::DeckSource;
 
@@ -129,6 +129,13 @@ impl DeckSource for Fake {
     fn requests(&self, limit: usize) -> Vec<Arc<Sample>> {
         let ended = self.0.ended.lock();
         ended.iter().rev().take(limit).cloned().collect()
+    }
+
+    fn figures(&self) -> Figures {
+        Figures {
+            merged: 7,
+            ..Figures::default()
+        }
     }
 
     fn failures(&self, _limit: usize) -> Failures {

@@ -25,6 +25,7 @@ impl Engine<'_> {
         live.epoch = live.epoch.wrapping_add(1);
         live.attempts += 1;
         live.lease = grant.lease;
+        live.probe = grant.probe;
         live.at = grant.at;
         live.want.tag = Some(grant.tag);
         let (epoch, prompt, output) = (live.epoch, live.prompt, live.output);
@@ -151,7 +152,8 @@ impl Engine<'_> {
         self.core.release(lease, End::Failure(&error), now);
         let untried = self.core.has_untried(&self.lives[place].want, now);
         let settings = &self.scenario.retry;
-        let wait = match retry::next(settings, &error, attempt, untried, &mut self.dice) {
+        let next = retry::next(settings, &error, attempt, untried, &mut self.dice);
+        let wait = match next {
             Next::Stop => return self.finish(place, false),
             Next::Failover => Duration::ZERO,
             Next::Again(wait) => {
@@ -160,7 +162,8 @@ impl Engine<'_> {
             }
         };
         let in_time = now + wait < self.lives[place].want.deadline;
-        if !in_time || !self.budget.take(error.kind()) {
+        let was_probe = self.lives[place].probe;
+        if !in_time || !self.budget.take(error.kind(), was_probe, next) {
             return self.finish(place, false);
         }
         if wait.is_zero() {

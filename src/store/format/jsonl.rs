@@ -6,7 +6,7 @@ use rand::RngCore;
 use serde_json::{Map, Value, json};
 
 use super::{Imported, conversation_of};
-use crate::base::{Conversation, Error, ErrorKind, Message, ToolArguments, ToolCall};
+use crate::base::{Conversation, Error, ErrorKind, Message, MessageId, ToolArguments, ToolCall};
 
 pub(super) fn one(out: &mut dyn Write, conversation: &Conversation) -> io::Result<()> {
     let system = conversation
@@ -56,13 +56,14 @@ pub(super) fn read(
 ) -> Result<Imported, Error> {
     let mut imported = Imported::default();
     let mut lines = 0;
+    let mut id = MessageId::new(now, &mut &mut *dice);
     for (at, line) in text.lines().enumerate() {
         if line.trim().is_empty() {
             continue;
         }
         lines += 1;
         match messages_of(line) {
-            Ok(messages) => match conversation_of(messages, now, dice) {
+            Ok(messages) => match conversation_of(messages, now, &mut id, dice) {
                 Some(conversation) => imported.conversations.push(conversation),
                 None => imported
                     .left_out

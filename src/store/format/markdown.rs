@@ -12,7 +12,7 @@ use rand::RngCore;
 
 use super::{Imported, conversation_of};
 use crate::base::{
-    Conversation, Error, ErrorKind, KeptMessage, Message, MessageState, Role, clean_line,
+    Conversation, Error, ErrorKind, KeptMessage, Message, MessageId, MessageState, Role, clean_line,
 };
 
 const ROLES: [Role; 4] = [Role::System, Role::User, Role::Assistant, Role::Tool];
@@ -114,8 +114,9 @@ pub(super) fn read(
     }
     reader.end_conversation();
     let mut imported = Imported::default();
+    let mut id = MessageId::new(now, &mut &mut *dice);
     for (title, messages) in reader.conversations {
-        if let Some(mut conversation) = conversation_of(messages, now, dice) {
+        if let Some(mut conversation) = conversation_of(messages, now, &mut id, dice) {
             if conversation.title != title && !title.is_empty() {
                 conversation.title = title;
                 conversation.titled = true;

@@ -314,3 +314,16 @@ fn foreign_and_broken_files_are_refused_with_what_helps() {
     let read = import(lines, Format::Jsonl, at(0), &mut dice(1)).unwrap();
     assert_eq!((read.conversations.len(), read.left_out.len()), (1, 1));
 }
+
+#[test]
+fn thousands_of_conversations_come_in_at_one_moment() {
+    let line = r#"{"messages":[{"role":"user","content":"q"},{"role":"assistant","content":"a"}]}"#;
+    let text = vec![line; 3_000].join("\n");
+    let imported = import(&text, Format::Jsonl, at(1), &mut dice(1)).unwrap();
+    let ids: std::collections::BTreeSet<MessageId> = imported
+        .conversations
+        .iter()
+        .flat_map(|chat| chat.messages.iter().map(|said| said.id))
+        .collect();
+    assert_eq!(ids.len(), 6_000, "no two messages have one id");
+}

@@ -46,6 +46,97 @@ fn heard(front: Front, chunks: &[Chunk]) -> Answer {
     answer
 }
 
+/// Says an answer as one document of a front, and returns what a client of that front finds in it: text, thoughts,
+/// calls with their id, name and arguments, and the tokens of prompt and answer.
+fn found_in_whole(front: Front, chunks: &[Chunk]) -> Value {
+    let mut speaker = speaker(front, false);
+    let mut sent = Vec::new();
+    for chunk in chunks {
+        sent.extend(speaker.chunk(chunk).unwrap_or_default());
+    }
+    sent.extend(speaker.finish());
+    let document: Value = serde_json::from_slice(&sent).expect("one document");
+    let blocks = |list: &Value, kind: &str, name: &str| -> String {
+        let blocks = list.as_array().into_iter().flatten();
+        let texts = blocks.filter(|block| block["type"] == kind);
+        texts.filter_map(|block| block[name].as_str()).collect()
+    };
+    match front {
+        Front::Anthropic => {
+            let content = &document["content"];
+            let calls = content.as_array().into_iter().flatten();
+            let calls: Vec<Value> = calls
+                .filter(|block| block["type"] == "tool_use")
+                .map(|call| json!([call["id"], call["name"], call["input"]]))
+                .collect();
+            let usage = &document["usage"];
+            json!([
+                blocks(content, "text", "text"),
+                blocks(content, "thinking", "thinking"),
+                calls,
+                usage["input_tokens"],
+                usage["output_tokens"],
+            ])
+        }
+        Front::Responses => {
+            let output = document["output"].as_array().expect("a list").iter();
+            let of = |kind: &'static str| output.clone().filter(move |item| item["type"] == kind);
+            let text: String = of("message")
+                .map(|item| blocks(&item["content"], "output_text", "text"))
+                .collect();
+            let thoughts: String = of("reasoning")
+                .map(|item| {
+                    blocks(&item["summary"], "summary_text", "text")
+                        + &blocks(&item["content"], "reasoning_text", "text")
+                })
+                .collect();
+            let arguments = |call: &Value| -> Value {
+                let text = call["arguments"].as_str().expect("text");
+                serde_json::from_str(text).expect("JSON")
+            };
+            let calls: Vec<Value> = of("function_call")
+                .map(|call| json!([call["call_id"], call["name"], arguments(call)]))
+                .collect();
+            let usage = &document["usage"];
+            json!([
+                text,
+                thoughts,
+                calls,
+                usage["input_tokens"],
+                usage["output_tokens"]
+            ])
+        }
+        front => {
+            let kind = Some("application/json");
+            let mut reader = decoder(front.family(), false, kind, MAX_LINE);
+            let mut out = Vec::new();
+            reader.feed(&sent, &mut out).expect("a document of ours");
+            reader.finish(&mut out).expect("a proper end");
+            let mut answer = Answer::default();
+            for chunk in &out {
+                answer.push(chunk);
+            }
+            found(&answer)
+        }
+    }
+}
+
+/// Returns of a folded answer what `found_in_whole` finds in a document.
+fn found(answer: &Answer) -> Value {
+    let answer = answer.so_far();
+    let usage = answer.usage.unwrap_or_default();
+    let calls: Vec<Value> = (answer.tool_calls.iter())
+        .map(|call| json!([call.id, call.name, call.arguments.parse().ok()]))
+        .collect();
+    json!([
+        answer.text,
+        answer.reasoning,
+        calls,
+        usage.prompt_tokens,
+        usage.completion_tokens,
+    ])
+}
+
 /// A piece of text that is never empty.
 fn text() -> impl Strategy<Value = String> {
     "[a-zA-Z0-9 .,\\n\"\\\\{}äß中🦀]{1,20}"
@@ -237,6 +328,18 @@ proptest! {
                 prop_assert_eq!(&got.name, &wanted.name);
                 prop_assert_eq!(got.arguments.parse().ok(), wanted.arguments.parse().ok());
             }
+        }
+    }
+
+    #[test]
+    fn whole_answers_survive_every_front(chunks in answer()) {
+        let mut whole = Answer::default();
+        for chunk in &chunks {
+            whole.push(chunk);
+        }
+        let wanted = found(&whole);
+        for front in [Front::OpenAi, Front::Responses, Front::Ollama, Front::ZhipuAi, Front::Anthropic] {
+            prop_assert_eq!(found_in_whole(front, &chunks), wanted.clone(), "{:?}", front);
         }
     }
 

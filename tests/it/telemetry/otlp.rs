@@ -153,6 +153,7 @@ async fn a_failover_is_one_trace_with_two_calls_under_the_callers_span() {
     for _ in 0..20 {
         let mut request = ChatRequest::from(QUESTION);
         request.traceparent = Some(CALLERS.to_owned());
+        request.tracestate = Some("vendor=1".to_owned());
         let told = rig.tell(request).await;
         told.outcome.unwrap();
         if !told.retries.is_empty() {
@@ -188,6 +189,7 @@ async fn a_failover_is_one_trace_with_two_calls_under_the_callers_span() {
         .unwrap();
     assert_eq!(root.trace_id, trace.id.to_be_bytes());
     assert_eq!(root.parent_span_id, trace.parent.unwrap().to_be_bytes());
+    assert_eq!(root.trace_state, "vendor=1");
     assert_eq!(root.status, None);
     assert_eq!(text(root, "llmdeck.failovers").unwrap(), "1");
     let lasted = root.end_time_unix_nano - root.start_time_unix_nano;
@@ -210,6 +212,12 @@ async fn a_failover_is_one_trace_with_two_calls_under_the_callers_span() {
             text(span, "llmdeck.instance").unwrap(),
             attempt.instance.as_str()
         );
+        let view = rig.view(attempt.instance.as_str());
+        let port = text(span, "server.port").unwrap();
+        assert!(view.base_url.contains(&format!(":{port}")), "{port}");
+        assert_eq!(text(span, "server.address").unwrap(), "127.0.0.1");
+        let provider = text(span, "gen_ai.provider.name").unwrap();
+        assert_eq!(provider, view.provider_type.as_str());
         assert!(span.start_time_unix_nano >= root.start_time_unix_nano);
         assert!(span.end_time_unix_nano <= root.end_time_unix_nano);
     }
@@ -354,6 +362,7 @@ async fn the_instance_is_told_the_attempts_span_and_the_callers_flag() {
     for traceparent in [Some(CALLERS), Some(&unsampled), None] {
         let mut request = ChatRequest::from(QUESTION);
         request.traceparent = traceparent.map(str::to_owned);
+        request.tracestate = Some("vendor=1".to_owned());
         // The instance answers nothing that makes sense; it was asked all the same.
         driver.chat(request).await.unwrap_err();
     }
@@ -366,6 +375,13 @@ async fn the_instance_is_told_the_attempts_span_and_the_callers_flag() {
         .collect();
     let caller = Trace::parse(CALLERS).unwrap();
     assert_eq!(told.len(), 3);
+    let states: Vec<bool> = instance
+        .came
+        .lock()
+        .iter()
+        .map(|came| came.headers.contains_key("tracestate"))
+        .collect();
+    assert_eq!(states, [true, true, false], "a new trace has no state");
     assert_eq!([told[0].id, told[1].id], [caller.id; 2]);
     assert_ne!(told[2].id, caller.id);
     assert_eq!(
@@ -391,6 +407,7 @@ async fn without_export_a_traceparent_goes_through_as_it_came() {
     for traceparent in [Some(CALLERS), None, Some("nonsense\r\nx: y")] {
         let mut request = ChatRequest::from(QUESTION);
         request.traceparent = traceparent.map(str::to_owned);
+        request.tracestate = Some("a=b,c=d".to_owned());
         driver.chat(request).await.unwrap_err();
     }
     let came = instance.came.lock();
@@ -403,4 +420,7 @@ async fn without_export_a_traceparent_goes_through_as_it_came() {
         })
         .collect();
     assert_eq!(told, [Some(CALLERS), None, None]);
+    let state = |came: &Came| came.headers.get("tracestate").cloned();
+    let states: Vec<_> = came.iter().map(state).collect();
+    assert_eq!(states, [Some("a=b,c=d".parse().unwrap()), None, None]);
 }

@@ -133,10 +133,9 @@ fn alike(one: &[u32], other: &[u32]) -> i32 {
         .iter()
         .filter(|mark| **mark == 0)
         .count();
-    (both + beyond) as i32
-        // Rows of different lengths are compared with one another, so all count from the same width.
-        + i32::from(u16::MAX)
-        - long.len() as i32
+    let count = |cells: usize| i32::try_from(cells).unwrap_or(i32::MAX / 2);
+    // Rows of different lengths are compared with one another, so all count from the same width.
+    count(both + beyond) + i32::from(u16::MAX) - count(long.len())
 }
 
 /// Tells cells apart; blank ones have none.
@@ -335,10 +334,15 @@ mod tests {
     }
 
     fn lines(numbers: impl Iterator<Item = usize>) -> Vec<String> {
-        let letters = "abcdefghijklmnopqrstuvwxyz".repeat(4);
+        // No two of them have much in common.
         let line = |number: usize| {
-            let from = number * 7 % 60;
-            format!("{number:03} {}", &letters[from..from + 40])
+            let mut mixed = number as u32 + 1;
+            let letters = (0..40).map(|_| {
+                mixed = mixed.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+                char::from(b'a' + (mixed >> 24) as u8 % 26)
+            });
+            let letters: String = letters.collect();
+            format!("{number:03} {letters}")
         };
         numbers.map(line).collect()
     }

@@ -1,10 +1,13 @@
 //! The blocks and the text of one piece of Markdown: from the parser's events to styled rows.
 
-use pulldown_cmark::{CodeBlockKind, Event, HeadingLevel, Options, Parser, Tag, TagEnd};
+use pulldown_cmark::{
+    BrokenLink, CodeBlockKind, CowStr, Event, HeadingLevel, LinkType, Options, Parser, Tag, TagEnd,
+};
 use ratatui::style::{Modifier, Style};
 use ratatui::text::{Line, Span};
 
 use super::flow::Flow;
+use super::math;
 use super::paint::{Canvas, Shelf, language_of};
 use super::table::{Look, Table, head_style};
 use crate::console::text;
@@ -71,6 +74,8 @@ pub(super) struct Painter<'a> {
     links: Vec<(String, String)>,
     table: Option<Table>,
     code: Option<Code>,
+    /// Whether a formula that has rows of its own was the last thing.
+    after_formula: bool,
     /// How many blocks of code came before.
     codes: usize,
     start: Start,
@@ -80,6 +85,20 @@ pub(super) struct Painter<'a> {
 impl<'a> Painter<'a> {
     /// Draws a piece; returns the widths of its table, if it has one.
     pub(super) fn draw(
+        canvas: Canvas<'a>,
+        text: &str,
+        start: Start,
+        shelf: &mut Shelf,
+        lines: &mut Vec<Line<'static>>,
+    ) -> Option<Vec<usize>> {
+        if canvas.ascii {
+            // Formulas stay source there.
+            return Painter::paint(canvas, text, start, shelf, lines);
+        }
+        Painter::paint(canvas, &math::delimited(text), start, shelf, lines)
+    }
+
+    fn paint(
         canvas: Canvas<'a>,
         text: &'a str,
         start: Start,
@@ -112,16 +131,34 @@ impl<'a> Painter<'a> {
             links: Vec::new(),
             table: None,
             code: None,
+            after_formula: false,
             codes: 0,
             start,
             widths: None,
         };
-        let options =
+        let mut options =
             Options::ENABLE_TABLES | Options::ENABLE_STRIKETHROUGH | Options::ENABLE_TASKLISTS;
-        for (event, range) in Parser::new_ext(text, options).into_offset_iter() {
+        if !canvas.ascii {
+            options |= Options::ENABLE_MATH;
+        }
+        // What a reference names mostly stands at the end of the answer, which has not come: the reference is shown.
+        let unknown = |link: BrokenLink<'_>| {
+            let is_full = matches!(link.link_type, LinkType::Reference);
+            is_full.then(|| (CowStr::from(""), CowStr::from("")))
+        };
+        let parser = Parser::new_with_broken_link_callback(text, options, Some(unknown));
+        let named: Vec<(String, String)> = parser
+            .reference_definitions()
+            .iter()
+            .map(|(name, named)| (name.to_owned(), named.dest.to_string()))
+            .collect();
+        for (event, range) in parser.into_offset_iter() {
             painter.event(event, range.start);
         }
         painter.end_block();
+        if !painter.drawn {
+            painter.definitions(named);
+        }
         painter.widths
     }
 
@@ -136,6 +173,7 @@ impl<'a> Painter<'a> {
                 self.note_link_text(&text);
             }
             Event::InlineHtml(html) | Event::Html(html) => self.html(&html),
+            Event::SoftBreak if self.after_formula => {}
             Event::SoftBreak => self.flow.soft_break(),
             Event::HardBreak => {
                 let style = self.style();
@@ -156,9 +194,9 @@ impl<'a> Painter<'a> {
                     None => self.flow.push(mark, style),
                 }
             }
-            Event::FootnoteReference(text) | Event::InlineMath(text) | Event::DisplayMath(text) => {
-                self.text(&text);
-            }
+            Event::InlineMath(tex) => self.math(&tex, "$"),
+            Event::DisplayMath(tex) => self.math(&tex, "$$"),
+            Event::FootnoteReference(text) => self.text(&text),
         }
     }
 
@@ -220,10 +258,19 @@ impl<'a> Painter<'a> {
             Tag::Emphasis => self.modify(Modifier::ITALIC),
             Tag::Strong => self.modify(Modifier::BOLD),
             Tag::Strikethrough => self.modify(Modifier::CROSSED_OUT),
-            Tag::Link { dest_url, .. } => {
+            Tag::Link {
+                link_type,
+                dest_url,
+                id,
+                ..
+            } => {
                 let style = self.role(Role::Link);
                 self.styles.push(style);
-                self.links.push((dest_url.to_string(), String::new()));
+                let address = match link_type {
+                    LinkType::ReferenceUnknown => format!("[{id}]"),
+                    _ => dest_url.to_string(),
+                };
+                self.links.push((address, String::new()));
             }
             Tag::Image { dest_url, .. } => {
                 let style = self.role(Role::Link);
@@ -291,6 +338,9 @@ impl<'a> Painter<'a> {
             return;
         }
         let style = self.style();
+        if std::mem::take(&mut self.after_formula) && !self.flow.is_empty() {
+            self.flow.hard_break(style);
+        }
         if self.links.is_empty() {
             self.text_with_addresses(text, style);
         } else {
@@ -348,8 +398,54 @@ impl<'a> Painter<'a> {
             let address = text::display_safe(&address).replace('\n', " ");
             let address = text::truncate(&address, LONGEST_ADDRESS);
             let style = self.role(Role::Dim);
-            self.flow.push(&format!(" ({address})"), style);
+            let said = if address.starts_with('[') {
+                format!(" {address}")
+            } else {
+                format!(" ({address})")
+            };
+            self.flow.push(&said, style);
         }
+    }
+
+    /// Shows what references name.
+    fn definitions(&mut self, mut named: Vec<(String, String)>) {
+        named.sort();
+        for (name, address) in named {
+            let (dim, link) = (self.role(Role::Dim), self.role(Role::Link));
+            let address = text::display_safe(&address).replace('\n', " ");
+            self.flow.push(&format!("[{name}]: "), dim);
+            self.flow
+                .push(&text::truncate(&address, LONGEST_ADDRESS), link);
+            self.end_block();
+        }
+    }
+
+    /// Shows a formula, as its source when it cannot be said otherwise.
+    fn math(&mut self, tex: &str, mark: &str) {
+        let is_price = mark == "$" && !math::is_formula(tex);
+        let said = if is_price { None } else { math::unicode(tex) };
+        let Some(said) = said else {
+            self.text(&format!("{mark}{tex}{mark}"));
+            return;
+        };
+        let style = self.style().add_modifier(Modifier::ITALIC);
+        let is_block = mark == "$$";
+        if is_block && !self.flow.is_empty() {
+            self.flow.hard_break(style);
+        }
+        for (index, row) in said.lines().enumerate() {
+            if index > 0 {
+                self.flow.hard_break(style);
+            }
+            let indent = if is_block && self.table.is_none() {
+                "  "
+            } else {
+                ""
+            };
+            self.flow.push(&format!("{indent}{row}"), style);
+        }
+        self.after_formula = is_block;
+        self.note_link_text(&said);
     }
 
     fn end_code(&mut self) {

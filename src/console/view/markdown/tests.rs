@@ -75,6 +75,36 @@ fn the_tour_in_chinese_at_three_widths() {
 }
 
 #[test]
+fn references_and_what_they_name_are_both_shown() {
+    let text = "See [the book][1] and [no link].\n\n[1]: https://example.org/book\n";
+    assert_eq!(
+        drawn(text, 80),
+        [
+            "See the book [1] and [no link].",
+            "",
+            "[1]: https://example.org/book"
+        ]
+    );
+}
+
+#[test]
+fn formulas_are_said_in_unicode_and_prices_are_not_formulas() {
+    assert_eq!(
+        drawn(
+            "So \\(a_1 \\le b^2\\), and\n\\[ \\frac{1}{2} \\]\nholds.[^1]",
+            60
+        ),
+        ["So a₁ ≤ b², and", "  1/2", "holds.¹"]
+    );
+    let prices = "It costs $5 here, $10/$20 there and $x^2$ in `$y^2$`.";
+    assert_eq!(
+        drawn(prices, 80),
+        ["It costs $5 here, $10/$20 there and x² in $y^2$."]
+    );
+    assert_eq!(drawn("$$\\unknown{x}$$", 40), ["$$\\unknown{x}$$"]);
+}
+
+#[test]
 fn the_tour_with_its_styles() {
     insta::assert_snapshot!("tour_styled", styled(TOUR, 100));
 }
@@ -219,7 +249,7 @@ fn line_breaks_in_the_source_are_blanks_but_not_between_chinese() {
 
 #[test]
 fn what_shows_nothing_leaves_no_gap() {
-    assert_eq!(drawn("a\n\n[x]: https://e.org\n\nb", 40), ["a", "", "b"]);
+    assert_eq!(drawn("a\n\n[]()\n\nb", 40), ["a", "", "b"]);
 }
 
 #[test]

@@ -56,8 +56,8 @@ async fn an_open_instance_is_tried_sooner_for_one_who_waits_alone() {
     assert!(grant.probe);
     let waited = now - begun;
     assert!(
-        waited < Duration::from_secs(7),
-        "{waited:?}: the first open time, not the whole one"
+        waited < Duration::from_secs(15),
+        "{waited:?}: a quarter more each time, not the whole minute"
     );
     assert!(wakes <= 4, "{wakes} wakes");
 }
