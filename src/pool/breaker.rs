@@ -395,7 +395,8 @@ impl Breaker {
     }
 
     /// Returns how many may wait for their first token at once after a failure: as many as are left until it opens.
-    /// `None` when nothing failed since the last first token. Without it as many as there are permits would meet an
+    /// `None` when nothing failed since the last first token. Never fewer than two, so that one that hangs does not keep
+    /// everybody else waiting. Without it as many as there are permits would meet an
     /// instance that has just begun to fail, however soon it opens.
     pub(crate) fn trust(&self) -> Option<u32> {
         let failed = self.consecutive_halves.div_ceil(2);
@@ -403,7 +404,7 @@ impl Breaker {
             self.settings
                 .consecutive_failures
                 .saturating_sub(failed)
-                .max(1)
+                .max(2)
         })
     }
 
