@@ -253,9 +253,9 @@ impl App {
             Dialog::Help { top } => {
                 *top = match action {
                     Action::ScrollUp => top.saturating_sub(1),
-                    Action::ScrollDown => *top + 1,
+                    Action::ScrollDown => top.saturating_add(1),
                     Action::PageUp => top.saturating_sub(10),
-                    Action::PageDown => *top + 10,
+                    Action::PageDown => top.saturating_add(10),
                     Action::Top => 0,
                     Action::Bottom => usize::MAX,
                     _ => *top,

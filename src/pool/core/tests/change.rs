@@ -159,6 +159,9 @@ async fn a_new_set_keeps_state_and_what_was_set_by_hand_and_changes_the_rest() {
     let running: Vec<Grant> = (0..2)
         .map(|_| granted(core.acquire(want(now), now)))
         .collect();
+    for grant in &running {
+        core.first_token(grant.lease, now);
+    }
     for _ in 0..5 {
         let mut only = want(now);
         only.target = Target::Instance("i1".into());
