@@ -125,7 +125,7 @@ fn first_theme(settings: &Settings, context: &Context, looks: &mut Looks) -> Res
         looks.current.clone_from(chosen);
         return Ok(theme);
     }
-    looks.current = "auto".to_owned();
+    "auto".clone_into(&mut looks.current);
     looks.theme("auto", paint)
 }
 

@@ -328,8 +328,7 @@ impl Job<'_> {
     fn serve(&mut self, args: &super::args::ServeArgs) -> Result<(), Failure> {
         let config = crate::config::load(self.env, &self.cli.flags())?;
         let coloured = self.style.is_coloured();
-        let _lines =
-            logging::to_stderr_aside(&config.log.level, config.log.prompts, coloured)?;
+        let _lines = logging::to_stderr_aside(&config.log.level, config.log.prompts, coloured)?;
         let is_private = self.is_private();
         let flags = self.cli.flags();
         in_runtime(super::serve::serve(

@@ -110,7 +110,9 @@ fn piece_by_piece(text: &str) -> Option<String> {
     let pieces: Vec<&str> = text.splitn(PIECES, ": ").collect();
     let is_known = |piece: &&str| in_chinese(piece).is_some();
     (pieces.len() > 1 && pieces.iter().any(is_known)).then(|| {
-        let said = pieces.into_iter().map(|piece| in_chinese(piece).unwrap_or(piece));
+        let said = pieces
+            .into_iter()
+            .map(|piece| in_chinese(piece).unwrap_or(piece));
         said.collect::<Vec<_>>().join(": ")
     })
 }

@@ -47,8 +47,8 @@ impl Past {
             return;
         }
         let is_success = |attempt: &Attempt| attempt.outcome == Outcome::Success;
-        let answered = (sample.attempts.iter().rposition(is_success))
-            .or(sample.attempts.len().checked_sub(1));
+        let answered =
+            (sample.attempts.iter().rposition(is_success)).or(sample.attempts.len().checked_sub(1));
         for (index, attempt) in sample.attempts.iter().enumerate() {
             let began = sample.called_at.checked_add(attempt.started_after);
             let began = began.unwrap_or(Timestamp::MAX);

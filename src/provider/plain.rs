@@ -218,7 +218,7 @@ impl Link {
         });
         let answer = answer.await.map_err(Transport::unanswered)?;
         Ok(Answer {
-            answer,
+            response: answer,
             link: Some(self),
             pool: Arc::clone(pool),
         })
@@ -227,7 +227,7 @@ impl Link {
 
 /// An answer whose headers are there. Dropping it before its end closes its connection.
 pub(super) struct Answer {
-    answer: Response<Incoming>,
+    response: Response<Incoming>,
     /// `None` once the answer is over.
     link: Option<Box<Link>>,
     pool: Arc<Pool>,
@@ -236,7 +236,7 @@ pub(super) struct Answer {
 impl Answer {
     /// Returns the status and the headers.
     pub(super) fn head(&self) -> &Response<Incoming> {
-        &self.answer
+        &self.response
     }
 
     /// Returns the next bytes of the body; `None` at its end.
@@ -262,10 +262,10 @@ impl Answer {
             return Poll::Ready(Ok(None));
         };
         loop {
-            let mut polled = Pin::new(self.answer.body_mut()).poll_frame(context);
+            let mut polled = Pin::new(self.response.body_mut()).poll_frame(context);
             if polled.is_pending() {
                 link.drive(context);
-                polled = Pin::new(self.answer.body_mut()).poll_frame(context);
+                polled = Pin::new(self.response.body_mut()).poll_frame(context);
             }
             return match polled {
                 Poll::Pending if link.is_over => {

@@ -21,11 +21,11 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 pub use way::Way;
 
 use self::answering::Answering;
+#[cfg(not(feature = "fuzz"))]
+use self::heard::Heard;
 use self::heard::Sight;
 #[cfg(feature = "fuzz")]
 pub(super) use self::heard::{Heard, News};
-#[cfg(not(feature = "fuzz"))]
-use self::heard::Heard;
 use super::message::What;
 use crate::base::{
     Board, Changed, ChatRequest, ChatStream, Command, DeckEvent, Error, ErrorKind, Failures,

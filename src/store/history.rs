@@ -240,24 +240,24 @@ impl History {
     /// Removes for good what was marked as deleted so long ago that nobody will bring it back.
     pub(super) fn purge(&mut self, now: Timestamp) -> Result<usize, rusqlite::Error> {
         let ids = read::deleted(&self.connection, now.as_microsecond() - GRACE)?;
-        self.remove_all(ids)
+        self.remove_all(&ids)
     }
 
     /// Removes for good what this program has marked as deleted; what another one has, that one may still bring back.
     pub(super) fn purge_own(&mut self) -> Result<usize, rusqlite::Error> {
         let mut ids = read::deleted(&self.connection, i64::MAX)?;
         ids.retain(|id| self.deleted.contains(id));
-        self.remove_all(ids)
+        self.remove_all(&ids)
     }
 
-    fn remove_all(&mut self, ids: Vec<ConversationId>) -> Result<usize, rusqlite::Error> {
+    fn remove_all(&mut self, ids: &[ConversationId]) -> Result<usize, rusqlite::Error> {
         if ids.is_empty() {
             return Ok(0);
         }
         let transaction = self
             .connection
             .transaction_with_behavior(TransactionBehavior::Immediate)?;
-        for id in &ids {
+        for id in ids {
             write::remove(&transaction, *id)?;
         }
         transaction.commit()?;

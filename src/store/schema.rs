@@ -70,7 +70,8 @@ insert into message_text(message_text, rank) values('secure-delete', 1);
 "];
 
 /// The steps of the request log. Durations are microseconds.
-pub(super) const REQUESTS: &[Step] = &["
+pub(super) const REQUESTS: &[Step] = &[
+    "
 create table request(
     id integer primary key,
     at integer not null,
@@ -103,6 +104,8 @@ create table request(
     attempts text not null
 ) strict;
 create index request_by_time on request(at);
-", "
+",
+    "
 alter table request add column prompt text;
-"];
+",
+];

@@ -219,7 +219,10 @@ impl Tap {
                 .filter(|data| memchr::memchr2(b'\n', b'\r', data).is_none()),
             Framing::Whole => None,
         };
-        let Some(seen) = object.filter(|_| self.has != (false, false)).and_then(glance) else {
+        let Some(seen) = object
+            .filter(|_| self.has != (false, false))
+            .and_then(glance)
+        else {
             return false;
         };
         let (text, reasoning) = self.has;

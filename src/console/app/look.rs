@@ -14,10 +14,7 @@ impl App {
             about,
             then: Then::Theme(name),
         });
-        let mut list = List::new(
-            "Theme (Space paints its background)",
-            entries.collect(),
-        );
+        let mut list = List::new("Theme (Space paints its background)", entries.collect());
         if !list.entries.iter().any(|entry| entry.current) {
             // A file by its path is not in the list; Esc goes back to it all the same.
             list.before = Some(current.to_owned());

@@ -69,7 +69,7 @@ fn leaves(action: Action) -> bool {
     )
 }
 
-async fn look(console: &Harness, after: &str) {
+fn look(console: &Harness, after: &str) {
     let screen = console.screen();
     let found = english(&screen);
     assert!(found.is_empty(), "after {after}: {found:?}\n{screen}");
@@ -79,15 +79,15 @@ async fn look(console: &Harness, after: &str) {
 async fn press_all(size: (u16, u16), pane: Keys, way: &str) {
     let folder = tempfile::tempdir().unwrap();
     let console = start(size, &folder).await;
-    look(&console, "the start").await;
+    look(&console, "the start");
     let asked = console.ask("hello there").await;
     asked.started("openai-a");
-    look(&console, "a question").await;
+    look(&console, "a question");
     asked.send(Chunk::Reasoning("so".to_owned()));
     asked.says("plain words");
     asked.done("openai-a");
     console.settle().await;
-    look(&console, "an answer").await;
+    look(&console, "an answer");
     for listed in Keymap::default().all(pane) {
         let (Some(key), false) = (listed.keys.first(), leaves(listed.action)) else {
             continue;
@@ -97,18 +97,18 @@ async fn press_all(size: (u16, u16), pane: Keys, way: &str) {
         }
         for key in [way, key] {
             console.press(key).await;
-            look(&console, &format!("{way}, {key}")).await;
+            look(&console, &format!("{way}, {key}"));
         }
         if console.deck.was_asked() {
             let asked = console.deck.asked();
             asked.fails(Error::new(ErrorKind::Network, "no answer came"));
             console.settle().await;
-            look(&console, &format!("{way}, {key}, a failure")).await;
+            look(&console, &format!("{way}, {key}, a failure"));
         }
         // Whatever is open is closed, and what stands still goes on.
         console.press("esc").await;
         console.press("esc").await;
-        look(&console, &format!("{way}, {key}, esc")).await;
+        look(&console, &format!("{way}, {key}, esc"));
     }
     assert!(!console.has_ended());
 }

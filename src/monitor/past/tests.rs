@@ -105,8 +105,7 @@ async fn windows_go_on_where_they_stopped() {
                 .checked_add(Duration::from_millis(500 + number * 21_600))
                 .unwrap();
             let mut sample = sample(number, called);
-            let whole = |time: Duration| Duration::from_secs(2 * time.as_secs());
-            sample.total = whole(sample.total);
+            sample.total = Duration::from_secs(2 * sample.total.as_secs());
             for (index, attempt) in sample.attempts.iter_mut().enumerate() {
                 attempt.total = sample.total / 2;
                 attempt.started_after = attempt.total * index as u32;

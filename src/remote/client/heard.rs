@@ -140,7 +140,10 @@ impl Heard {
 
     /// A connection is there; asks again for everything that is looked at. The token is cancelled when the gateway does
     /// not read what is written.
-    pub(in crate::remote) fn connected(&mut self, out: mpsc::Sender<FromConsole>) -> CancellationToken {
+    pub(in crate::remote) fn connected(
+        &mut self,
+        out: mpsc::Sender<FromConsole>,
+    ) -> CancellationToken {
         let stuck = CancellationToken::new();
         self.out = Some((out, stuck.clone()));
         self.hello = None;
@@ -371,7 +374,11 @@ impl Heard {
     ///
     /// # Errors
     /// When the line cannot go on with it.
-    pub(in crate::remote) fn take(&mut self, message: FromGateway, now: Instant) -> Result<News, Error> {
+    pub(in crate::remote) fn take(
+        &mut self,
+        message: FromGateway,
+        now: Instant,
+    ) -> Result<News, Error> {
         if self.hello.is_none() && !matches!(message, FromGateway::Hello(_)) {
             return Err(Error::new(
                 ErrorKind::Protocol,
