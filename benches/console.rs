@@ -21,8 +21,11 @@ use std::time::Duration;
 
 use self::program::{Program, Watch};
 
+/// Plays something and notes its figures.
+type Scene = fn(&mut Report);
+
 /// The scenes by name.
-const SCENES: [(&str, fn(&mut Report)); 6] = [
+const SCENES: [(&str, Scene); 6] = [
     ("start", start),
     ("idle", idle),
     ("pool", pool),

@@ -65,7 +65,7 @@ fn time(what: &str, many: u32, mut run: impl FnMut(u32)) -> Duration {
     let each = start.elapsed() / many;
     let used = processor_time()
         .zip(used)
-        .map(|(now, then)| now.saturating_sub(*then) / many);
+        .map(|(now, then)| now.saturating_sub(then) / many);
     let used = used.map_or_else(|| "-".to_owned(), |used| used.as_nanos().to_string());
     println!(
         "{what:<58} {:>10} ns {used:>10} ns of the processor",

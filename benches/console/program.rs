@@ -118,7 +118,7 @@ impl Program {
         let mut output = pair.master.try_clone_reader().unwrap();
         let (read_into, answers) = (Arc::clone(&seen), Arc::clone(&keyboard));
         thread::spawn(move || {
-            let mut bytes = [0; 1 << 16];
+            let mut bytes = vec![0; 1 << 16];
             let mut asked = false;
             while let Ok(read @ 1..) = output.read(&mut bytes) {
                 let bytes = &bytes[..read];

@@ -56,7 +56,7 @@ async fn compare(program: &str, rounds: usize, only: Option<&str>) {
     }
     peers.push(Peer::llmdeck(program, port));
     for peer in &peers {
-        peer.wait().await;
+        peer.wait().await.unwrap();
     }
     println!(
         "{AT_ONCE} connections, {rounds} rounds, medians; processor time of the proxy's process alone\n"
@@ -128,7 +128,7 @@ async fn cost(peers: &[Peer], load: Load, rounds: usize) {
         for (peer, found) in peers.iter().zip(&mut found) {
             let before = peer.processor_time();
             let outcome = load.run(peer.port).await;
-            let spent = peer.processor_time() - before;
+            let spent = peer.processor_time().saturating_sub(before);
             assert_eq!(
                 outcome.wrong, 0,
                 "{}: answers that are not right",

@@ -164,14 +164,14 @@ permits = 1024
     }
 
     /// Waits until it takes connections.
-    pub(super) async fn wait(&self) {
+    pub(super) async fn wait(&self) -> Result<(), String> {
         for _ in 0..500 {
             if TcpStream::connect(("127.0.0.1", self.port)).await.is_ok() {
-                return;
+                return Ok(());
             }
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
-        panic!("{} does not take connections", self.name);
+        Err(format!("{} does not take connections", self.name))
     }
 
     /// The processor time of its process and that one's children.

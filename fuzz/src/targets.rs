@@ -121,7 +121,7 @@ fn decode(data: &[u8], new: impl Fn() -> Box<dyn Decode>) {
 
 /// A stream of OpenAI's.
 pub fn openai_stream(data: &[u8]) {
-    let kind = Some("text/event-stream").filter(|_| data.len() % 2 == 0);
+    let kind = Some("text/event-stream").filter(|_| data.len().is_multiple_of(2));
     decode(data, || decoder(ProviderType::OpenAi, true, kind, MAX_LINE));
 }
 
@@ -129,13 +129,18 @@ pub fn openai_stream(data: &[u8]) {
 pub fn openai_whole(data: &[u8]) {
     let kind = Some("application/json");
     decode(data, || {
-        decoder(ProviderType::OpenAi, data.len() % 2 == 0, kind, MAX_LINE)
+        decoder(
+            ProviderType::OpenAi,
+            data.len().is_multiple_of(2),
+            kind,
+            MAX_LINE,
+        )
     });
 }
 
 /// A stream of Zhipu's.
 pub fn zhipu_stream(data: &[u8]) {
-    let kind = Some("text/event-stream").filter(|_| data.len() % 2 == 0);
+    let kind = Some("text/event-stream").filter(|_| data.len().is_multiple_of(2));
     decode(data, || {
         decoder(ProviderType::ZhipuAi, true, kind, MAX_LINE)
     });
@@ -145,19 +150,24 @@ pub fn zhipu_stream(data: &[u8]) {
 pub fn zhipu_whole(data: &[u8]) {
     let kind = Some("application/json");
     decode(data, || {
-        decoder(ProviderType::ZhipuAi, data.len() % 2 == 0, kind, MAX_LINE)
+        decoder(
+            ProviderType::ZhipuAi,
+            data.len().is_multiple_of(2),
+            kind,
+            MAX_LINE,
+        )
     });
 }
 
 /// A stream of Ollama's.
 pub fn ollama_stream(data: &[u8]) {
-    let kind = Some("application/x-ndjson").filter(|_| data.len() % 2 == 0);
+    let kind = Some("application/x-ndjson").filter(|_| data.len().is_multiple_of(2));
     decode(data, || decoder(ProviderType::Ollama, true, kind, MAX_LINE));
 }
 
 /// A whole answer of Ollama's.
 pub fn ollama_whole(data: &[u8]) {
-    let kind = Some("text/html").filter(|_| data.len() % 2 == 0);
+    let kind = Some("text/html").filter(|_| data.len().is_multiple_of(2));
     decode(data, || {
         decoder(ProviderType::Ollama, false, kind, MAX_LINE)
     });

@@ -3,7 +3,7 @@
 use super::{Outcome, Report};
 
 /// Cells of a bar.
-const WIDTH: usize = 24;
+const WIDTH: usize = 16;
 
 /// Draws it; with blocks where the reader's terminal has them, else with `#`.
 pub fn plot(report: &Report, has_blocks: bool) -> Vec<String> {

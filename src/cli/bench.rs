@@ -2,6 +2,7 @@
 
 mod args;
 mod bill;
+mod steps;
 mod target;
 mod tell;
 

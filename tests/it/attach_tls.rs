@@ -60,14 +60,14 @@ impl Home {
             instances: profiles.to_vec(),
         })
         .unwrap();
-        let instances: String = (upstream.instances().iter())
+        let instances: Vec<String> = (upstream.instances().iter())
             .map(|found| {
                 let (name, url) = (&found.name, &found.base_url);
                 format!("[[instances]]\nname = \"{name}\"\ntype = \"openai\"\nbase_url = \"{url}\"\nmodels = [\"m\"]\n")
             })
             .collect();
         certify(folder.path(), "ca.pem");
-        let keys: String = [("ops", true), ("app", false)]
+        let keys: Vec<String> = [("ops", true), ("app", false)]
             .iter()
             .map(|(name, admin)| {
                 let hash = Digest::of(&format!("secret-{name}"));
@@ -76,9 +76,11 @@ impl Home {
             .collect();
         let at = |file: &str| folder.path().join(file).display().to_string();
         let config = format!(
-            "{instances}[gateway]\nlisten = \"127.0.0.1:0\"\ntls_cert = \"{}\"\ntls_key = \"{}\"\n{keys}",
+            "{}[gateway]\nlisten = \"127.0.0.1:0\"\ntls_cert = \"{}\"\ntls_key = \"{}\"\n{}",
+            instances.concat(),
             at("cert.pem"),
-            at("key.pem")
+            at("key.pem"),
+            keys.concat()
         );
         std::fs::write(folder.path().join("config.toml"), config).unwrap();
         let log = std::fs::File::create(folder.path().join("serve.log")).unwrap();

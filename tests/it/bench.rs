@@ -24,7 +24,7 @@ fn bench(home: &Home, arguments: &[&str]) -> String {
 }
 
 #[test]
-fn steps_are_told_in_json_in_csv_and_in_a_table() {
+fn steps_are_told_in_json_in_csv_and_in_a_table_that_fits() {
     let home = Home::new(4000.0);
     let steps = ["east", "--concurrency", "1,2", "--requests", "8"];
     let told = bench(&home, &[&steps[..], &["--json"]].concat());
@@ -51,6 +51,12 @@ fn steps_are_told_in_json_in_csv_and_in_a_table() {
     let told = bench(&home, &steps);
     assert!(told.contains("permits = "), "{told}");
     assert!(told.contains("FIRST TOKEN"), "{told}");
+    for line in told.lines() {
+        assert!(
+            line.chars().count() <= 80,
+            "too long for 80 columns: {line}"
+        );
+    }
 }
 
 #[test]

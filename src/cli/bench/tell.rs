@@ -5,9 +5,10 @@ use std::time::Duration;
 
 use parking_lot::Mutex;
 
-use crate::bench::{Load, Outcome, Progress, Report, Stage, Times, plot};
+use super::steps;
+use crate::bench::{Load, Outcome, Progress, Report, Stage, plot};
 use crate::cli::style::Style;
-use crate::cli::table::{columns, fit, lay_out};
+use crate::cli::table::{columns, fit};
 use crate::config::Env;
 
 /// Progress on stderr: a line that changes where somebody looks, a line a step where it is kept.
@@ -98,6 +99,9 @@ pub(super) fn has_blocks(env: &Env) -> bool {
     })
 }
 
+/// How wide a table is that nobody's terminal limits.
+const PAPER: usize = 80;
+
 /// Writes the table, the plot and what to do.
 pub(super) fn table(
     report: &Report,
@@ -105,6 +109,7 @@ pub(super) fn table(
     style: Style,
     has_blocks: bool,
 ) -> io::Result<()> {
+    let width = columns().unwrap_or(PAPER);
     writeln!(
         out,
         "{}: prompts of {} tokens, answers of {}, seed {}",
@@ -117,34 +122,14 @@ pub(super) fn table(
         return writeln!(out, "ended before anything was measured");
     }
     writeln!(out)?;
-    let mut rows = vec![
-        heading([
-            "",
-            "",
-            "",
-            "FIRST TOKEN",
-            "",
-            "",
-            "BETWEEN TOKENS",
-            "",
-            "",
-            "COMPLETION",
-            "",
-            "",
-            "",
-            "",
-        ]),
-        heading([
-            "LOAD", "REQ/S", "TOK/S", "P50", "P95", "P99", "P50", "P95", "P99", "P50", "P95",
-            "P99", "OK", "FAILED",
-        ]),
-    ];
-    rows.extend(report.steps.iter().map(row));
-    for (number, line) in lay_out(&rows).iter().enumerate() {
+    for (number, line) in steps::fitted(&report.steps, width).iter().enumerate() {
         match number {
             0 | 1 => writeln!(out, "{}", style.strong(line))?,
             _ => writeln!(out, "{line}")?,
         }
+    }
+    for step in report.steps.iter().filter(|step| step.failed_share() > 0.0) {
+        writeln!(out, "not answered at {}: {}", step.load, steps::lost(step))?;
     }
     if report.steps.iter().any(|step| step.tokens_are_estimated) {
         writeln!(
@@ -161,46 +146,6 @@ pub(super) fn table(
     advise(report, out, style)
 }
 
-fn heading<const N: usize>(words: [&str; N]) -> Vec<String> {
-    words.map(str::to_owned).into()
-}
-
-fn row(step: &Outcome) -> Vec<String> {
-    let mut row = vec![
-        step.load.to_string(),
-        format!("{:.2}", step.requests_per_second),
-        format!("{:.0}", step.tokens_per_second),
-    ];
-    for times in [step.first_token, step.between_tokens, step.completion] {
-        let at = |of: fn(Times) -> Duration| {
-            times.map_or_else(|| "-".to_owned(), |times| short(of(times)))
-        };
-        row.extend([
-            at(|times| times.p50),
-            at(|times| times.p95),
-            at(|times| times.p99),
-        ]);
-    }
-    row.push(step.ok.to_string());
-    let mut lost: Vec<String> = step
-        .errors
-        .iter()
-        .map(|(kind, count)| format!("{count} {kind}"))
-        .collect();
-    if step.unfinished > 0 {
-        lost.push(format!("{} unfinished", step.unfinished));
-    }
-    if step.not_sent > 0 {
-        lost.push(format!("{} not sent", step.not_sent));
-    }
-    row.push(if lost.is_empty() {
-        "0".to_owned()
-    } else {
-        lost.join(", ")
-    });
-    row
-}
-
 fn advise(report: &Report, out: &mut dyn Write, style: Style) -> io::Result<()> {
     let Some(knee) = report.knee() else {
         let why = match report.steps.len() {
@@ -214,18 +159,18 @@ fn advise(report: &Report, out: &mut dyn Write, style: Style) -> io::Result<()> 
         (Load::Closed(_), false) => {
             writeln!(
                 out,
-                "knee at {}: more at once brings mostly waiting; recommended: {permits}",
+                "knee at {}: more at once brings mostly waiting\nrecommended: {permits}",
                 knee.load
             )
         }
         (Load::Open(_), false) => writeln!(
             out,
-            "knee at {}: more a second brings mostly waiting; {} are open at once there; recommended: {permits}",
+            "knee at {}: more a second brings mostly waiting\n{} are open at once there; recommended: {permits}",
             knee.load, knee.permits
         ),
         (_, true) => writeln!(
             out,
-            "no knee up to {}: it still gets better; recommended: at least {permits}, and a measurement at more",
+            "no knee up to {}: it still gets better\nrecommended: at least {permits}, and a measurement at more",
             knee.load
         ),
     }
@@ -281,7 +226,7 @@ pub(super) fn csv(report: &Report, out: &mut dyn Write) -> io::Result<()> {
 }
 
 /// Writes a time with three digits.
-fn short(time: Duration) -> String {
+pub(super) fn short(time: Duration) -> String {
     let seconds = time.as_secs_f64();
     match seconds {
         s if s >= 100.0 => format!("{s:.0} s"),

@@ -23,7 +23,7 @@ async fn say(front: &Front, bytes: &[u8]) -> String {
     let reading = socket.read_to_end(&mut told);
     let _ = tokio::time::timeout(Duration::from_secs(20), reading)
         .await
-        .expect("an end");
+        .unwrap();
     String::from_utf8_lossy(&told).into_owned()
 }
 
@@ -37,8 +37,8 @@ fn post(headers: &str, body: &str) -> String {
 }
 
 fn body_of(told: &str) -> Value {
-    let (_, body) = told.split_once("\r\n\r\n").expect(told);
-    serde_json::from_str(body).expect(told)
+    let (_, body) = told.split_once("\r\n\r\n").unwrap();
+    serde_json::from_str(body).unwrap()
 }
 
 #[tokio::test]
