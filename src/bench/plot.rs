@@ -15,7 +15,7 @@ pub fn plot(report: &Report, has_blocks: bool) -> Vec<String> {
     let rate = |step: &Outcome| step.requests_per_second;
     let (most_rate, most_time) = (most(&rate), most(&slowest));
     let mut lines = vec![format!(
-        "{:label_width$}  {:<WIDTH$}            {:<WIDTH$}",
+        "{:label_width$}  {:<WIDTH$}            {}",
         "", "answers a second", "completion p95"
     )];
     let knees = [report.closed_knee, report.open_knee];

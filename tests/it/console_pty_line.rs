@@ -178,6 +178,22 @@ fn a_line_that_is_stuck_gets_the_last_picture_and_not_all_of_them() {
 }
 
 #[test]
+fn a_line_that_stays_stuck_does_not_hold_the_end_back() {
+    let mut console = Console::start(&["demo", "--rate", "20", "--seed", "7"]);
+    console.until_shown("Ask something.");
+    console.is_stuck(true);
+    for number in 0..200 {
+        // More than fits into the line's own buffer.
+        console.resize(100 + number % 2, 30);
+        thread::sleep(Duration::from_millis(10));
+    }
+    console.signal(rustix::process::Signal::TERM);
+    let begun = Instant::now();
+    console.ended();
+    assert!(begun.elapsed() < PATIENCE / 2, "{:?}", begun.elapsed());
+}
+
+#[test]
 fn without_colours_selection_and_focus_can_still_be_seen() {
     let mut console = Console::run_with(PROGRAM, &["demo", "--seed", "7"], &[("NO_COLOR", "1")]);
     console.until_shown("Ask something.");

@@ -3,8 +3,9 @@
 use std::any::Any;
 use std::io::{self, Write};
 use std::panic::{self, PanicHookInfo};
-use std::sync::Once;
+use std::sync::{Once, mpsc};
 use std::thread::{self, ThreadId};
+use std::time::Duration;
 
 use parking_lot::Mutex;
 use ratatui::crossterm::terminal::{disable_raw_mode, enable_raw_mode};
@@ -22,6 +23,9 @@ pub(crate) struct Modes {
 pub(crate) const MOUSE_ON: &str = "\x1b[?1000h\x1b[?1002h\x1b[?1006h";
 /// The opposite.
 pub(crate) const MOUSE_OFF: &str = "\x1b[?1006l\x1b[?1002l\x1b[?1000l";
+
+/// How long a slow line has for what gives the terminal back.
+const LAST_WRITE: Duration = Duration::from_secs(1);
 
 /// Whether the terminal is ours at this moment; one process has one terminal.
 static OURS: Mutex<Option<Modes>> = Mutex::new(None);
@@ -119,13 +123,22 @@ pub(crate) fn take(modes: Modes) -> io::Result<()> {
     write(&modes.on())
 }
 
-/// Gives the terminal back; does nothing when it is not ours.
+/// Gives the terminal back; does nothing when it is not ours. A line that takes nothing any more, with a frame on it
+/// that holds standard output, is not waited for: the program ends all the same.
 pub(crate) fn leave() {
-    if let Some(modes) = OURS.lock().take() {
-        // There is nobody left to tell if this fails.
-        let _ = write(&modes.off());
-        let _ = disable_raw_mode();
+    let Some(modes) = OURS.lock().take() else {
+        return;
+    };
+    let (written, told) = mpsc::channel();
+    let last = thread::Builder::new().name("leave".to_owned());
+    // There is nobody left to tell if any of this fails.
+    if last
+        .spawn(move || written.send(write(&modes.off())))
+        .is_ok()
+    {
+        let _ = told.recv_timeout(LAST_WRITE);
     }
+    let _ = disable_raw_mode();
 }
 
 fn write(text: &str) -> io::Result<()> {
