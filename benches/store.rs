@@ -113,11 +113,13 @@ fn conversations(count: i64, folder: &std::path::Path, dice: &mut SmallRng) {
     let mut history = History::open(folder, dice).unwrap();
     const AT_ONCE: i64 = 2_000;
     let begun = Instant::now();
-    let there = history.list(1, 0).unwrap().total > 0;
-    for batch in 0..count.div_euclid(AT_ONCE).max(1) {
-        if there {
+    // What a run that was ended left goes on where it stopped: whole batches are there or not.
+    let there = history.list(1, 0).unwrap().total.cast_signed();
+    for batch in there / AT_ONCE..count.div_euclid(AT_ONCE).max(1) {
+        if there >= count {
             break;
         }
+        let dice = &mut SmallRng::seed_from_u64(batch.cast_unsigned());
         let chats: Vec<Conversation> = (0..AT_ONCE.min(count))
             .map(|number| conversation(batch * AT_ONCE + number, dice, &words, &chinese))
             .collect();
@@ -125,7 +127,7 @@ fn conversations(count: i64, folder: &std::path::Path, dice: &mut SmallRng) {
     }
     let size = std::fs::metadata(history.path()).unwrap().len() >> 20;
     println!(
-        "{count} conversations of 20 messages written in {:.0?}, {size} MiB",
+        "{count} conversations of 20 messages, {there} were there; the others written in {:.0?}, {size} MiB",
         begun.elapsed()
     );
     drop(history);

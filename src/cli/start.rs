@@ -110,23 +110,19 @@ pub(super) async fn apply(
         strategy,
     });
     let told = telling.lock().other(&config, driver, &http)?;
-    let applied = driver.apply(
+    let besides = told.iter().map(|_| "[notify] changed".to_owned());
+    let applied = driver.apply_besides(
         settings,
         config.routes.clone(),
         instances.collect(),
         "config",
+        besides.collect(),
     )?;
     driver.build_with(builder(&config, env, &http));
-    let mut what = applied.to_string();
     if let Some(told) = told {
         telling.lock().replace(told);
-        if applied.is_empty() {
-            "config read again: [notify] changed".clone_into(&mut what);
-        } else {
-            what.push_str("; [notify] changed");
-        }
     }
-    Ok(what)
+    Ok(applied.to_string())
 }
 
 #[cfg(feature = "store")]

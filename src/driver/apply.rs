@@ -89,7 +89,24 @@ impl LlmModelDriver {
         instances: Vec<InstanceSpec>,
         by: &str,
     ) -> Result<Applied, Error> {
-        let applied = self.0.apply(settings, routes, instances)?;
+        self.apply_besides(settings, routes, instances, by, Vec::new())
+    }
+
+    /// Does what [`LlmModelDriver::apply`] does; `besides` says what else the config changes, outside the driver, so
+    /// that what is told of it is all of it.
+    ///
+    /// # Errors
+    /// As with [`LlmModelDriver::apply`].
+    pub fn apply_besides(
+        &self,
+        settings: Settings,
+        routes: Vec<RouteSettings>,
+        instances: Vec<InstanceSpec>,
+        by: &str,
+        besides: Vec<String>,
+    ) -> Result<Applied, Error> {
+        let mut applied = self.0.apply(settings, routes, instances)?;
+        applied.settings.extend(besides);
         let what = applied.to_string();
         tracing::info!(by, what, "config");
         self.0.tell(|| DeckEvent::Commanded {

@@ -434,6 +434,33 @@ pub(super) fn error_lines(
     lines
 }
 
+/// The budget of retries, which all requests share; what was refused is what somebody has to know. `None` where no
+/// budget is told of.
+pub(super) fn retry_line(app: &App, width: usize, look: &Look<'_>) -> Option<Line<'static>> {
+    let retries = &app.pool.board.retries;
+    if retries.limit == 0 {
+        return None;
+    }
+    let left = phrase!(
+        "{} of {} left",
+        text::count(retries.left),
+        text::count(retries.limit)
+    );
+    let (said, role) = if retries.refused > 0 {
+        let refused = phrase!("{} refused", text::count(retries.refused));
+        (format!("{left} · {refused}"), Role::Warn)
+    } else {
+        (left, Role::Text)
+    };
+    Some(labelled(
+        (t("retry budget"), LABEL),
+        &said,
+        role,
+        width,
+        look,
+    ))
+}
+
 fn labelled(
     (label, columns): (&str, usize),
     said: &str,

@@ -706,6 +706,8 @@ pub(super) const PHRASES: &[(&str, &str)] = &[
     ("attempts", "尝试"),
     ("ok", "成功"),
     ("{} retried", "重试 {}"),
+    ("retry budget", "重试预算"),
+    ("{} of {} left", "剩余 {}/{}"),
     ("{} moved on", "转移 {}"),
     ("{} hedged", "对冲 {}"),
     (" looking back at {} ", " 回看 {} "),

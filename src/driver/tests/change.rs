@@ -132,6 +132,22 @@ async fn a_wrong_config_is_refused_whole_and_the_old_one_goes_on() {
         .unwrap();
     assert_eq!(applied.to_string(), "config read again: nothing changed");
     assert_eq!(applied.unchanged, 1);
+    let mut events = driver.subscribe();
+    let besides = vec!["[notify] changed".to_owned()];
+    driver
+        .apply_besides(
+            settings(),
+            Vec::new(),
+            vec![spec("a", 1, &a)],
+            "test",
+            besides,
+        )
+        .unwrap();
+    let told = std::iter::from_fn(|| events.try_recv().ok()).find_map(|event| match event {
+        DeckEvent::Commanded { what, .. } => Some(what),
+        _ => None,
+    });
+    assert_eq!(told.as_deref(), Some("config read again: [notify] changed"));
 }
 
 #[tokio::test(start_paused = true)]
