@@ -68,6 +68,8 @@ pub(crate) struct Window {
     pub(crate) rows: usize,
     /// By how many lines the text moves up while a stream is followed, at least 1.
     pub(crate) step: usize,
+    /// Whether the first turn in the window has been laid out anew just now, at the width it has.
+    pub(crate) relaid: bool,
 }
 
 impl Default for Scroll {
@@ -151,7 +153,7 @@ impl Scroll {
     ) {
         self.anchor.turn = self.anchor.turn.min(turns - 1);
         let now = heights(self.anchor.turn);
-        if self.width != window.width && self.height > 0 {
+        if (self.width != window.width || window.relaid) && self.height > 0 {
             self.anchor.line = self.anchor.line * now / self.height;
         }
         self.anchor.line = self.anchor.line.min(now.saturating_sub(1));
@@ -330,6 +332,7 @@ mod tests {
         width: 80,
         rows: 10,
         step: 1,
+        relaid: false,
     };
 
     fn settle(scroll: &mut Scroll, heights: &[usize]) {

@@ -99,12 +99,15 @@ fn turns(
     } else {
         1
     };
+    let chat = &app.chat;
+    let relaid = transcript.advance(look.theme);
+    let first = chat.turn(drawn.scroll.anchor.turn);
     let window = Window {
         width,
         rows,
         step: step.max(1),
+        relaid: first.is_some_and(|turn| relaid.contains(&turn.id)),
     };
-    let chat = &app.chat;
     drawn.places.rows = rows;
     if let Some(place) = app
         .search

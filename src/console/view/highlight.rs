@@ -36,6 +36,11 @@ pub async fn changed() {
     CHANGED.notified().await;
 }
 
+/// Asks for another frame, as if colours had come.
+pub(super) fn again() {
+    CHANGED.notify_one();
+}
+
 /// Returns a number that grows with every line that is read.
 pub(super) fn generation() -> u64 {
     GENERATION.load(Ordering::Acquire)

@@ -19,6 +19,7 @@ mod tests;
 
 use pulldown_cmark::{CodeBlockKind, Event, Parser, Tag, TagEnd};
 use ratatui::text::Line;
+use tokio::time::Instant;
 
 use self::paint::{Canvas, Carried, Shelf};
 use self::scan::Scanner;
@@ -27,6 +28,9 @@ use crate::console::view::highlight;
 
 /// The most text that is kept, in bytes; what comes after it is dropped, and a line says so.
 const MOST_BYTES: usize = if cfg!(test) { 1 << 20 } else { 8 << 20 };
+
+/// A text of so many bytes is drawn anew a little at a time; until that is done it is shown as it was.
+const LARGE: usize = 256 << 10;
 
 /// With more pieces waiting for their colours they stay without: each of them is drawn again until it has them.
 const MOST_WAITING: usize = 4_000;
@@ -52,6 +56,8 @@ pub struct Markdown {
     changed: bool,
     /// The width and the theme that `lines` was made for.
     made_for: Option<(u16, u64)>,
+    /// The rows for another width or theme, shown while `lines` is made little by little.
+    old: Option<Vec<Line<'static>>>,
     /// How many bytes have been drawn so far, again and again counted each time.
     #[cfg(test)]
     work: usize,
@@ -101,27 +107,72 @@ impl Markdown {
     }
 
     /// Returns the rows, at most `width` columns each (but one wide character takes two). Cheap when nothing changed.
+    /// After a new width or theme a large text has its old rows until [`Markdown::advance`] has made the new ones.
     pub fn lines(&mut self, width: u16, theme: &Theme) -> &[Line<'static>] {
         let made_for = (width, theme.fingerprint());
         if self.made_for != Some(made_for) {
             self.made_for = Some(made_for);
-            self.lines.clear();
+            let lines = std::mem::take(&mut self.lines);
+            if self.source.len() >= LARGE && !lines.is_empty() {
+                self.old.get_or_insert(lines);
+            }
             self.drawn_pieces = 0;
             self.drawn_lines = 0;
             self.carried = Carried::default();
             self.changed = true;
         }
+        if self.old.is_some() {
+            return self.old.as_deref().unwrap_or_default();
+        }
         let is_read = |generation| generation != highlight::generation();
         if self.changed || self.waiting.is_some_and(is_read) {
             self.changed = false;
-            let canvas = Canvas {
-                columns: usize::from(width).max(1),
-                theme,
-                ascii: self.ascii,
-            };
-            self.draw(canvas);
+            self.draw(self.canvas(width, theme));
         }
         &self.lines
+    }
+
+    /// Tells whether old rows are shown while new ones are made.
+    pub fn is_behind(&self) -> bool {
+        self.old.is_some()
+    }
+
+    /// Goes on making new rows, until a time at most; tells whether they have now taken the place of the old ones.
+    pub fn advance(&mut self, theme: &Theme, until: Instant) -> bool {
+        /// Pieces between two looks at the clock.
+        const AT_ONCE: usize = 16;
+        let Some((width, _)) = self.made_for.filter(|_| self.is_behind()) else {
+            return false;
+        };
+        let canvas = self.canvas(width, theme);
+        self.shelf.waiting = false;
+        for number in self.drawn_pieces..self.scanner.pieces().len() {
+            let mut carried = self.carried.clone();
+            let piece = (Some(number), &self.scanner.pieces()[number]);
+            let (shelf, lines) = (&mut self.shelf, &mut self.lines);
+            canvas.piece(&self.source, piece, &mut carried, shelf, lines);
+            if self.shelf.waiting {
+                break;
+            }
+            self.drawn_pieces = number + 1;
+            self.drawn_lines = self.lines.len();
+            self.carried = carried;
+            if number % AT_ONCE == 0 && Instant::now() > until {
+                return false;
+            }
+        }
+        // What is left is drawn as ever.
+        self.old = None;
+        self.changed = true;
+        true
+    }
+
+    fn canvas<'a>(&self, width: u16, theme: &'a Theme) -> Canvas<'a> {
+        Canvas {
+            columns: usize::from(width).max(1),
+            theme,
+            ascii: self.ascii,
+        }
     }
 
     /// Returns the contents of the blocks of code, in order, also of one that is still open.

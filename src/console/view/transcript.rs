@@ -1,12 +1,20 @@
 //! The conversation, laid out: keeps what was laid out, and lays out only what is looked at.
 
 use std::collections::HashMap;
+use std::time::Duration;
 
+use tokio::time::Instant;
+
+use super::highlight;
 use super::turn::{Block, INDENT, Style, stamp};
 use crate::console::state::chat::{Turn, TurnId, Variants};
+use crate::console::theme::Theme;
 
 /// The most turns kept laid out; those not looked at for longest go first.
 const MOST_BLOCKS: usize = 96;
+
+/// How long a frame may go on laying large turns out anew.
+const SLICE: Duration = Duration::from_millis(25);
 
 /// Laid-out turns, and the heights of those that were once.
 #[derive(Default)]
@@ -27,11 +35,29 @@ impl Transcript {
             style.show_reasoning,
         );
         if self.look != Some(look) {
-            // The Markdown keeps what is settled and wraps it anew by itself, but the rest is laid out for a width.
-            self.blocks.clear();
+            self.blocks.values_mut().for_each(Block::look_changed);
             self.heights.clear();
             self.look = Some(look);
         }
+    }
+
+    /// Goes on with what is laid out anew a little at a time, and asks for another frame while there is more of it.
+    /// Returns the turns that have their new layout now.
+    pub(crate) fn advance(&mut self, theme: &Theme) -> Vec<TurnId> {
+        let until = Instant::now() + SLICE;
+        let mut done = Vec::new();
+        let mut more = false;
+        for (id, block) in &mut self.blocks {
+            if block.is_behind() && block.advance(theme, until) {
+                self.heights.remove(id);
+                done.push(*id);
+            }
+            more |= block.is_behind();
+        }
+        if more {
+            highlight::again();
+        }
+        done
     }
 
     /// Returns the width of the last frame.

@@ -3,6 +3,7 @@
 use std::hash::{DefaultHasher, Hash, Hasher};
 
 use ratatui::text::{Line, Span};
+use tokio::time::Instant;
 
 use super::Look;
 use super::compare::Columns;
@@ -12,7 +13,7 @@ use crate::console::app::{is_worth_retrying, was_cut};
 use crate::console::state::chat::{Turn, Variants};
 use crate::console::state::reply::{Phase, Reply, ReplyId};
 use crate::console::text;
-use crate::console::theme::Role;
+use crate::console::theme::{Role, Theme};
 use crate::console::words::{counted, known, phrase, t, translate};
 
 /// What stands before every line of the answer.
@@ -29,6 +30,7 @@ pub(crate) struct Block {
     versions: Option<Line<'static>>,
     answers: Vec<(ReplyId, AnswerBlock)>,
     columns: Option<Columns>,
+    /// Nothing after a new look: then all but the Markdown is laid out anew.
     made_of: Option<u64>,
     /// When it was last drawn, in frames.
     pub(crate) used: u64,
@@ -76,12 +78,8 @@ pub(crate) fn stamp(turn: &Turn, variants: Variants) -> u64 {
 impl Block {
     /// Lays a question out.
     pub(crate) fn new(turn: &Turn, style: &Style<'_>) -> Self {
-        let you = turn
-            .persona
-            .as_deref()
-            .map(|persona| persona.you_name.trim());
         Self {
-            question: question_lines(&turn.question, you.unwrap_or_default(), style),
+            question: question_of(turn, style),
             versions: None,
             answers: Vec::new(),
             columns: None,
@@ -96,7 +94,9 @@ impl Block {
         if self.made_of == Some(stamp) {
             return;
         }
-        self.made_of = Some(stamp);
+        if self.made_of.replace(stamp).is_none() {
+            self.question = question_of(turn, style);
+        }
         let role = turn
             .persona
             .as_deref()
@@ -127,6 +127,28 @@ impl Block {
             self.versions = versions(variants, style);
             self.answer(reply, style).update(reply, role, style);
         }
+    }
+
+    /// Another width or look is wanted. The Markdown finds that out by itself, and keeps what does not depend on it.
+    pub(crate) fn look_changed(&mut self) {
+        self.made_of = None;
+        for (_, answer) in &mut self.answers {
+            answer.revision = None;
+        }
+    }
+
+    /// Tells whether old rows are shown while new ones are made.
+    pub(crate) fn is_behind(&self) -> bool {
+        let mut answers = self.answers.iter();
+        answers.any(|(_, answer)| answer.markdown.is_behind())
+    }
+
+    /// Goes on making new rows, until a time at most; tells whether any have taken the place of old ones.
+    pub(crate) fn advance(&mut self, theme: &Theme, until: Instant) -> bool {
+        let answers = self.answers.iter_mut();
+        answers.fold(false, |any, (_, answer)| {
+            answer.markdown.advance(theme, until) || any
+        })
     }
 
     fn answer(&mut self, reply: &Reply, style: &Style<'_>) -> &mut AnswerBlock {
@@ -264,6 +286,12 @@ fn versions(variants: Variants, style: &Style<'_>) -> Option<Line<'static>> {
             .span(format!("  {}", style.version_keys), Role::Key),
         style.look.span(format!(" {}", t("others")), Role::Dim),
     ]))
+}
+
+fn question_of(turn: &Turn, style: &Style<'_>) -> Vec<Line<'static>> {
+    let persona = turn.persona.as_deref();
+    let you = persona.map_or("", |persona| persona.you_name.trim());
+    question_lines(&turn.question, you, style)
 }
 
 fn question_lines(question: &str, you: &str, style: &Style<'_>) -> Vec<Line<'static>> {

@@ -466,3 +466,41 @@ proptest! {
         prop_assert_eq!(letters(&shown), letters(&source));
     }
 }
+
+#[test]
+fn a_large_text_is_wrapped_anew_a_little_at_a_time() {
+    let text =
+        "Some **words** in a paragraph that is wider than forty columns are.\n\n".repeat(5_000);
+    let theme = Theme::no_color();
+    let mut markdown = Markdown::new();
+    markdown.push(&text);
+    markdown.finish();
+    let wide = markdown.lines(80, &theme).len();
+    let mut fresh = Markdown::new();
+    fresh.push(&text);
+    fresh.finish();
+    let narrow = fresh.lines(40, &theme).to_vec();
+    assert!(narrow.len() > wide);
+
+    assert_eq!(
+        markdown.lines(40, &theme).len(),
+        wide,
+        "it is shown as it was"
+    );
+    let at_once = Instant::now();
+    let mut frames = 0;
+    while !markdown.advance(&theme, at_once) {
+        assert_eq!(markdown.lines(40, &theme).len(), wide);
+        frames += 1;
+    }
+    assert!(frames > 10, "{frames}");
+    assert_eq!(markdown.lines(40, &theme), narrow);
+    assert!(!markdown.is_behind());
+
+    // Twice in a row: the first rows are shown until the last ones are there.
+    markdown.lines(80, &theme);
+    markdown.advance(&theme, at_once);
+    assert_eq!(markdown.lines(100, &theme).len(), narrow.len());
+    while !markdown.advance(&theme, at_once) {}
+    assert!(markdown.lines(100, &theme).len() < narrow.len());
+}
