@@ -141,7 +141,7 @@ impl Bench {
                 // Each way is the first in its turn: the first after a pause is the slowest. Half of the rounds go
                 // backwards, so that plain reqwest and the driver follow the way without sockets, after which the
                 // server sleeps, equally often.
-                let turn = if round / times.len() % 2 == 0 {
+                let turn = if (round / times.len()).is_multiple_of(2) {
                     turn
                 } else {
                     times.len() - turn
