@@ -138,7 +138,14 @@ impl Bench {
         let mut times: [Vec<f64>; 4] = std::array::from_fn(|_| Vec::with_capacity(rounds));
         for round in 0..warm_up + rounds {
             for turn in 0..times.len() {
-                // Each way is the first in its turn: the first after a pause is the slowest.
+                // Each way is the first in its turn: the first after a pause is the slowest. Half of the rounds go
+                // backwards, so that plain reqwest and the driver follow the way without sockets, after which the
+                // server sleeps, equally often.
+                let turn = if (round / times.len()).is_multiple_of(2) {
+                    turn
+                } else {
+                    times.len() - turn
+                };
                 let way = (round + turn) % times.len();
                 let begun = Instant::now();
                 match way {

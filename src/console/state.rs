@@ -17,6 +17,7 @@ pub(crate) mod line;
 pub(crate) mod log;
 pub(crate) mod metrics;
 pub(crate) mod moment;
+pub(crate) mod orders;
 pub(crate) mod palette;
 pub(crate) mod pool;
 pub(crate) mod pool_table;

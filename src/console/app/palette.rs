@@ -3,11 +3,13 @@
 use ratatui::crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 
 use super::{App, Effect, Focus};
+use crate::base::{Command, InstanceView};
 use crate::console::action::Action;
 use crate::console::keymap;
-use crate::console::state::dialog::Dialog;
+use crate::console::state::dialog::{Dialog, Question, Then};
+use crate::console::state::orders;
 use crate::console::state::palette::{Entry, Palette};
-use crate::console::words::t;
+use crate::console::words::{phrase, t};
 
 impl App {
     /// Opens the palette.
@@ -32,6 +34,10 @@ impl App {
         let Some(Dialog::Palette(palette)) = &self.dialog else {
             return Vec::new();
         };
+        let written = palette.query().to_owned();
+        if orders::find(&written).is_some() {
+            return self.order(&written);
+        }
         let Some(what) = palette.chosen().map(|entry| entry.what.clone()) else {
             return Vec::new();
         };
@@ -60,6 +66,48 @@ impl App {
             keymap::Chord::event,
         );
         self.act(what.action, key)
+    }
+
+    /// Does what is written with words behind its name. What is wrong with it is said where it can be mended.
+    fn order(&mut self, written: &str) -> Vec<Effect> {
+        let meant: Vec<InstanceView> = self.meant();
+        let selected: Vec<_> = meant.into_iter().map(|view| view.name).collect();
+        let board = if self.frozen.is_some() {
+            &self.live
+        } else {
+            &self.pool.board
+        };
+        let read = orders::read(written, &selected, board);
+        let commands = match (read, &mut self.dialog) {
+            (Ok(commands), _) => commands,
+            (Err(wrong), Some(Dialog::Palette(palette))) => {
+                palette.wrong = Some(wrong);
+                return Vec::new();
+            }
+            (Err(_), _) => return Vec::new(),
+        };
+        self.dialog = None;
+        let leaving: Vec<&str> = commands
+            .iter()
+            .filter_map(|command| match command {
+                Command::RemoveInstance { instance } => Some(instance.as_str()),
+                _ => None,
+            })
+            .collect();
+        if leaving.is_empty() {
+            return self.give(commands);
+        }
+        // It cannot be taken back: what was set up is forgotten with it.
+        self.dialog = Some(Dialog::Confirm(Question {
+            text: phrase!(
+                "{} takes nothing new, and is gone when its last request has ended. This cannot be taken back.",
+                leaving.join(", ")
+            ),
+            yes: "remove it",
+            no: "leave it",
+            then: Then::Commands(commands),
+        }));
+        Vec::new()
     }
 
     /// A key that is no command of the palette is a part of what is looked for.

@@ -192,7 +192,7 @@ impl App {
     }
 
     /// Returns what an action is for, as it is now: the marked instances, else the selected one.
-    fn meant(&mut self) -> Vec<InstanceView> {
+    pub(super) fn meant(&mut self) -> Vec<InstanceView> {
         let names = self.pool.meant();
         if names.is_empty() {
             self.say(t("the pool has no instances"), Tone::Note);

@@ -6,7 +6,7 @@ use nucleo_matcher::{Config, Matcher, Utf32Str};
 use crate::console::keymap::Listed;
 
 /// The longest search, in characters.
-const LONGEST_QUERY: usize = 64;
+const LONGEST_QUERY: usize = 500;
 
 /// The open palette.
 #[derive(Clone, Debug, PartialEq)]
@@ -16,6 +16,8 @@ pub(crate) struct Palette {
     /// Indexes of the entries that match, the best one first.
     found: Vec<usize>,
     selected: usize,
+    /// What is wrong with the order that was written.
+    pub(crate) wrong: Option<String>,
 }
 
 /// One thing that can be called.
@@ -36,6 +38,7 @@ impl Palette {
             found: (0..entries.len()).collect(),
             entries,
             selected: 0,
+            wrong: None,
         }
     }
 
@@ -95,6 +98,11 @@ impl Palette {
 
     fn search(&mut self) {
         self.selected = 0;
+        self.wrong = None;
+        if super::orders::find(&self.query).is_some() {
+            self.found.clear();
+            return;
+        }
         if self.query.trim().is_empty() {
             self.found = (0..self.entries.len()).collect();
             return;

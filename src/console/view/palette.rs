@@ -6,6 +6,7 @@ use ratatui::text::{Line, Span};
 
 use super::Look;
 use super::dialog::{put, window};
+use crate::console::state::orders;
 use crate::console::state::palette::Palette;
 use crate::console::text;
 use crate::console::theme::Role;
@@ -22,7 +23,9 @@ pub(crate) fn draw(frame: &mut Frame<'_>, area: Rect, palette: &Palette, look: &
     );
     let inside = window(frame, area, size, t("Commands"), look);
     let width = usize::from(inside.width);
-    let query = text::display_safe(palette.query());
+    let safe = text::display_safe(palette.query());
+    // Of a long order the end is shown, where it is being written.
+    let query = end_of(&safe, width.saturating_sub(3)).to_owned();
     let mut lines = vec![Line::from(vec![
         look.span(format!("{} ", look.symbols.prompt), Role::Key),
         if query.is_empty() {
@@ -48,7 +51,32 @@ pub(crate) fn draw(frame: &mut Frame<'_>, area: Rect, palette: &Palette, look: &
             ])
         });
     }
-    if palette.found().len() == 0 {
+    let orders = orders::meant_by(palette.query());
+    for order in orders
+        .iter()
+        .take(visible + 1 - lines.len().min(visible + 1))
+    {
+        let role = if palette.found().len() == 0 {
+            Role::Text
+        } else {
+            Role::Dim
+        };
+        let usage = text::pad(t(order.usage), 40.min(room));
+        lines.push(Line::from(vec![
+            look.span(format!(" {usage}"), role),
+            look.span(format!("  {}", t(order.about)), Role::Dim),
+        ]));
+    }
+    if let Some(wrong) = &palette.wrong {
+        // A sentence quotes what was written, which may be anything.
+        let wrong = text::display_safe(wrong);
+        for row in text::wrap(&wrong, width.saturating_sub(2)) {
+            lines.push(Line::from(
+                look.span(format!(" {}", &wrong[row]), Role::Bad),
+            ));
+        }
+    }
+    if palette.found().len() == 0 && orders.is_empty() {
         lines.push(Line::from(
             look.span(format!(" {}", t("nothing is called like this")), Role::Dim),
         ));
@@ -74,4 +102,13 @@ fn keys_that_fit(keys: &[String], width: usize) -> String {
         }
     }
     shown
+}
+
+/// Returns as much of the end as there is room for.
+fn end_of(text: &str, width: usize) -> &str {
+    let mut from = 0;
+    while text::width(&text[from..]) > width {
+        from += text[from..].chars().next().map_or(1, char::len_utf8);
+    }
+    &text[from..]
 }

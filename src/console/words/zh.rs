@@ -2,6 +2,61 @@
 
 /// English and Chinese.
 pub(super) const PHRASES: &[(&str, &str)] = &[
+    // orders in the palette
+    ("permits N [instance ...]", "permits N [实例 ...]"),
+    ("weight N [instance ...]", "weight N [实例 ...]"),
+    ("interval 500ms [instance ...]", "interval 500ms [实例 ...]"),
+    (
+        "limits rpm=60 tpm=none [instance ...]",
+        "limits rpm=60 tpm=none [实例 ...]",
+    ),
+    ("strategy NAME [route]", "strategy 名称 [路由]"),
+    ("add name=b type=openai ...", "add name=b type=openai ..."),
+    ("remove [instance ...]", "remove [实例 ...]"),
+    ("open [instance ...]", "open [实例 ...]"),
+    ("silence RULE 1h", "silence 规则 1h"),
+    ("requests at once", "同时进行的请求数"),
+    ("share by weight", "按权重分配的份额"),
+    ("time between two starts", "两次开始之间的间隔"),
+    ("rates, daily budgets", "速率与每日预算"),
+    ("which instance is next", "下一个由哪个实例回答"),
+    ("set up an instance", "添加一个实例"),
+    ("take it out for good", "永久移除"),
+    ("hold its breaker open", "让熔断器保持断开"),
+    ("alerts of a rule told to nobody", "不再通知某条规则的告警"),
+    (
+        "say which limits: rpm, tpm, tpd or usd, as in rpm=60",
+        "请写明哪些限额：rpm、tpm、tpd 或 usd，例如 rpm=60",
+    ),
+    ("this is written in another way", "写法不对，请看上面的格式"),
+    ("there is no instance '{}'", "没有名为“{}”的实例"),
+    (
+        "'{}' is no whole number that fits here",
+        "“{}”不是这里可用的整数",
+    ),
+    (
+        "'{}' is no time; write 500ms, 2s or 1h",
+        "“{}”不是时间；请写 500ms、2s 或 1h",
+    ),
+    (
+        "'{}' is no limit; there are rpm, tpm, tpd and usd",
+        "没有“{}”这种限额；有 rpm、tpm、tpd 和 usd",
+    ),
+    (
+        "'{}' is neither a number nor none",
+        "“{}”既不是数字，也不是 none",
+    ),
+    ("'{}' is no key=value", "“{}”不是 键=值 的写法"),
+    (
+        "a key written here would stand on the screen; use key_env=NAME or key_file=PATH",
+        "写在这里的密钥会显示在屏幕上；请用 key_env=名称 或 key_file=路径",
+    ),
+    (
+        "{} takes nothing new, and is gone when its last request has ended. This cannot be taken back.",
+        "{} 不再接受新请求，最后一个请求结束后即移除。此操作无法撤销。",
+    ),
+    ("remove it", "移除"),
+    ("leave it", "保留"),
     // conversations that are kept
     ("In the list of conversations", "对话列表中"),
     ("Conversations", "对话列表"),
