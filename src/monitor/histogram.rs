@@ -35,12 +35,18 @@ pub(super) fn highest_in(bucket: usize) -> u64 {
     ((bucket - shift * FINENESS + 1) << shift) - 1
 }
 
+/// Buckets that one word of the map of those in use stands for.
+const WORD: usize = u64::BITS as usize;
+
 /// Counts by bucket. Grows up to the highest bucket it has seen, at most 16 KB.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Histogram {
     counts: Vec<u32>,
-    /// The lowest and the highest bucket in use; an empty range (low above high) when there is none.
-    range: Option<(usize, usize)>,
+    /// A bit for each bucket, set when it is in use: a second holds a few values far apart, and going over all that
+    /// lies between them was most of what counting cost.
+    used: Vec<u64>,
+    /// A bit for each word of those that is not zero; there are at most 62.
+    words: u64,
     total: u64,
 }
 
@@ -53,37 +59,52 @@ impl Histogram {
     /// Adds `count` to a bucket.
     pub(super) fn add(&mut self, bucket: usize, count: u32) {
         if bucket >= self.counts.len() {
-            self.counts.resize(bucket + 1, 0);
+            self.grow(bucket);
         }
         self.counts[bucket] = self.counts[bucket].saturating_add(count);
-        self.range = Some(match self.range {
-            None => (bucket, bucket),
-            Some((low, high)) => (low.min(bucket), high.max(bucket)),
-        });
+        self.used[bucket / WORD] |= 1 << (bucket % WORD);
+        self.words |= 1 << (bucket / WORD);
         self.total += u64::from(count);
+    }
+
+    #[cold]
+    fn grow(&mut self, bucket: usize) {
+        let words = bucket / WORD + 1;
+        self.used.reserve_exact(words - self.used.len());
+        self.used.resize(words, 0);
+        let more = words * WORD - self.counts.len();
+        self.counts.reserve_exact(more);
+        self.counts.resize(words * WORD, 0);
     }
 
     /// Empties it and keeps its memory.
     pub(super) fn clear(&mut self) {
-        if let Some((low, high)) = self.range.take() {
-            self.counts[low..=high].fill(0);
+        for word in ones(std::mem::take(&mut self.words)) {
+            let used = std::mem::take(&mut self.used[word]);
+            let counts = &mut self.counts[word * WORD..(word + 1) * WORD];
+            if used.count_ones() < 8 {
+                ones(used).for_each(|bit| counts[bit] = 0);
+            } else {
+                counts.fill(0);
+            }
         }
         self.total = 0;
     }
 
     /// Goes over the buckets in use, lowest first.
     pub(super) fn iter(&self) -> impl Iterator<Item = (usize, u32)> + '_ {
-        let (low, end) = self.range.map_or((0, 0), |(low, high)| (low, high + 1));
-        self.counts[low..end]
-            .iter()
-            .enumerate()
-            .filter(|(_, count)| **count > 0)
-            .map(move |(offset, count)| (low + offset, *count))
+        ones(self.words).flat_map(move |word| {
+            ones(self.used[word]).map(move |bit| {
+                let bucket = word * WORD + bit;
+                (bucket, self.counts[bucket])
+            })
+        })
     }
 
     /// Returns the distribution, or `None` when it is empty.
     pub(super) fn percentiles(&self) -> Option<Percentiles> {
-        let (_, highest) = self.range?;
+        let word = self.words.checked_ilog2()? as usize;
+        let highest = word * WORD + self.used[word].checked_ilog2()? as usize;
         // Nearest rank in whole numbers: the smallest value that at least so many per cent are at or below.
         let ranks = [50, 90, 95, 99].map(|percent| (self.total * percent).div_ceil(100));
         let mut values = [Duration::ZERO; 4];
@@ -109,8 +130,17 @@ impl Histogram {
 
     /// Returns the heap memory it holds.
     pub(super) fn heap_bytes(&self) -> usize {
-        self.counts.capacity() * size_of::<u32>()
+        size_of_val(self.counts.as_slice()) + size_of_val(self.used.as_slice())
     }
+}
+
+/// Goes over the bits of a word that are set, lowest first.
+fn ones(mut word: u64) -> impl Iterator<Item = usize> {
+    std::iter::from_fn(move || {
+        let bit = (word != 0).then(|| word.trailing_zeros() as usize)?;
+        word &= word - 1;
+        Some(bit)
+    })
 }
 
 #[cfg(test)]

@@ -49,6 +49,14 @@ pub(super) fn grams(text: &str) -> String {
         })
 }
 
+/// Tells whether a character begins one of a text's words in the index of short ones.
+pub(super) fn begins_one(text: &str, wanted: char) -> bool {
+    text.split(|c: char| !c.is_alphanumeric()).any(|run| {
+        run.chars().next().map(fold) == Some(wanted)
+            || run.chars().any(|c| fold(c) == wanted) && run.chars().any(is_dense)
+    })
+}
+
 /// Returns what finds a term of one or two characters in the index of short ones; `None` when it is not in there.
 pub(super) fn short_query(term: &[char]) -> Option<String> {
     match term {
@@ -92,6 +100,24 @@ mod tests {
                 .join(" ")
         );
         assert_eq!(grams(" -- "), "");
+    }
+
+    #[test]
+    fn what_begins_a_word_is_what_the_index_finds_by_it() {
+        for text in [
+            "我爱你",
+            "Go, gopher! 3D",
+            "第3章。東京タワー",
+            "a1我",
+            " -- ",
+            "Éclair",
+        ] {
+            let words = grams(text);
+            for wanted in "我爱你goph3d第章東タワー国1aé".chars() {
+                let found = words.split(' ').any(|word| word.starts_with(wanted));
+                assert_eq!(begins_one(text, wanted), found, "{wanted} in {text}");
+            }
+        }
     }
 
     #[test]

@@ -9,7 +9,7 @@ use std::time::Duration;
 use rusqlite::{Connection, ErrorCode, params};
 use tokio::time::Instant;
 
-use super::grams::{fold, short_query, triples};
+use super::grams::{begins_one, fold, short_query, triples};
 use super::read::{self, SUMMARY, summary_of};
 use crate::base::{ConversationId, Found, Hit, MessageId, clean_line};
 
@@ -19,6 +19,11 @@ const AROUND: usize = 60;
 const LONGEST: usize = 500;
 /// SQLite's steps between two looks at the clock.
 const STEPS: i32 = 2_000;
+
+/// The newest messages that are looked at one by one for a single character, before the index is asked: a third of
+/// all messages may have it, the index gathers every one of them before it names the first, and whoever has typed one
+/// character has not typed the second yet.
+const NEWEST: i64 = 5_000;
 
 /// How much a search may take.
 #[derive(Clone, Copy, Debug)]
@@ -114,6 +119,12 @@ impl Search<'_> {
                 Some(&long.join(" AND ")),
             )
         } else if !short.is_empty() {
+            if self.terms.iter().any(|term| term.len() == 1) {
+                self.newest()?;
+                if self.found.more {
+                    return Ok(());
+                }
+            }
             self.candidates(
                 "select rowid from message_short where message_short match ?1 order by rowid desc",
                 Some(&short.join(" AND ")),
@@ -153,6 +164,57 @@ impl Search<'_> {
         Ok(())
     }
 
+    /// Looks at the newest messages that have ended, as the index would find them.
+    fn newest(&mut self) -> Result<(), rusqlite::Error> {
+        let connection = self.connection;
+        let mut statement = connection.prepare_cached(
+            "select id, conversation, text, role from message where state <> 'streaming'
+             order by id desc limit ?1",
+        )?;
+        let mut rows = statement.query([NEWEST])?;
+        while let Some(row) = rows.next()? {
+            let conversation: i64 = row.get(1)?;
+            if self.seen.contains(&conversation) {
+                continue;
+            }
+            let text = row.get_ref(2)?.as_str()?;
+            let is_indexed = self.terms.iter().all(|term| match term[..] {
+                [one] if one.is_alphanumeric() => begins_one(text, one),
+                _ => true,
+            });
+            let Some((line, matched)) = is_indexed.then(|| line(text, self.terms)).flatten() else {
+                continue;
+            };
+            if self.is_full() {
+                return Ok(());
+            }
+            let role = row.get(3)?;
+            self.hit(row.get(0)?, conversation, role, line, matched)?;
+        }
+        Ok(())
+    }
+
+    /// Adds what was found, unless its conversation is deleted.
+    fn hit(
+        &mut self,
+        message: i64,
+        conversation: i64,
+        role: String,
+        line: String,
+        matched: Option<(usize, usize)>,
+    ) -> Result<(), rusqlite::Error> {
+        self.seen.insert(conversation);
+        let summary = read::summary(self.connection, ConversationId(conversation))?;
+        self.found.hits.extend(summary.map(|conversation| Hit {
+            conversation,
+            message: Some(MessageId(message)),
+            role,
+            line,
+            matched,
+        }));
+        Ok(())
+    }
+
     fn candidates(&mut self, sql: &str, query: Option<&str>) -> Result<(), rusqlite::Error> {
         let connection = self.connection;
         let mut statement = connection.prepare_cached(sql)?;
@@ -183,18 +245,7 @@ impl Search<'_> {
             if self.is_full() {
                 return Ok(());
             }
-            self.seen.insert(conversation);
-            let summary = read::summary(connection, ConversationId(conversation))?;
-            let Some(conversation) = summary else {
-                continue;
-            };
-            self.found.hits.push(Hit {
-                conversation,
-                message: Some(MessageId(id)),
-                role,
-                line,
-                matched,
-            });
+            self.hit(id, conversation, role, line, matched)?;
         }
         Ok(())
     }

@@ -22,6 +22,10 @@ fn a_bucket_is_narrower_than_a_128th_of_its_values() {
 #[test]
 fn longer_than_a_day_counts_as_a_day() {
     assert_eq!(bucket_of(u64::MAX), bucket_of(LONGEST));
+    assert!(
+        bucket_of(LONGEST) / WORD < 64,
+        "one word tells of all words"
+    );
 }
 
 #[test]
@@ -29,6 +33,7 @@ fn clearing_leaves_nothing_behind() {
     let mut histogram = Histogram::default();
     histogram.record(5);
     histogram.record(1_000_000);
+    (0..300).for_each(|micros| histogram.record(micros));
     histogram.clear();
     assert_eq!(histogram.percentiles(), None);
     histogram.record(70);
