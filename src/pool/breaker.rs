@@ -19,60 +19,20 @@
 //! another opening. While others wait for a permit it only grows by a quarter of the first one each time: the fault may
 //! be over, and a failed probe costs less than waiting; but a fault that lasts is not asked about every 5 s. Figures and sources: nginx, Finagle and linkerd's failure accrual, gobreaker's generations.
 
+mod settings;
+mod window;
+
 use std::time::Duration;
 
 use rand::Rng;
-use serde::{Deserialize, Serialize};
 use tokio::time::Instant;
 
-/// When an instance is taken out for failing, and for how long.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct BreakerSettings {
-    /// Whether there is a breaker at all.
-    pub enabled: bool,
-    /// Failures in a row that open it.
-    pub consecutive_failures: u32,
-    /// Success rate, 0 to 1, below which it opens ...
-    pub success_rate: f64,
-    /// ... over this time ...
-    #[serde(with = "humantime_serde")]
-    pub window: Duration,
-    /// ... when at least so many requests ended in it.
-    pub least_requests: u32,
-    /// First open time.
-    #[serde(with = "humantime_serde")]
-    pub open_for: Duration,
-    /// Longest open time.
-    #[serde(with = "humantime_serde")]
-    pub open_at_most: Duration,
-    /// First tokens in a row, each five times slower than the other instances' median, that open it.
-    pub slow_first_tokens: u32,
-    /// After it closed again, permits grow to their full number over this time, or sooner: by one for each first token.
-    #[serde(with = "humantime_serde")]
-    pub slow_start: Duration,
-}
+use window::Window;
 
-impl Default for BreakerSettings {
-    fn default() -> Self {
-        Self {
-            enabled: true,
-            consecutive_failures: 5,
-            success_rate: 0.5,
-            window: Duration::from_secs(30),
-            least_requests: 10,
-            open_for: Duration::from_secs(5),
-            open_at_most: Duration::from_secs(60),
-            slow_first_tokens: 8,
-            slow_start: Duration::from_secs(30),
-        }
-    }
-}
+pub use settings::BreakerSettings;
 
 /// How much longer each open time is while others wait, in first open times.
 const PRESSED_GROWTH: f64 = 0.25;
-/// Buckets of the success-rate window.
-const BUCKETS: usize = 10;
 
 /// How the breaker stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -107,12 +67,11 @@ pub(crate) struct Pass {
 #[derive(Clone, Debug)]
 pub(crate) struct Breaker {
     settings: BreakerSettings,
-    born: Instant,
     state: BreakerState,
     generation: u64,
     /// In halves, since an overloaded answer counts half.
     consecutive_halves: u32,
-    buckets: [Bucket; BUCKETS],
+    window: Window,
     slow_in_a_row: u32,
     /// Openings in a row without a minute of peace between.
     streak: u32,
@@ -128,23 +87,15 @@ pub(crate) struct Breaker {
     opened: u64,
 }
 
-#[derive(Clone, Copy, Debug, Default)]
-struct Bucket {
-    number: u64,
-    ok: u32,
-    failed_halves: u32,
-}
-
 impl Breaker {
     /// Makes a closed breaker.
     pub(crate) fn new(settings: BreakerSettings, now: Instant) -> Self {
         Self {
-            born: now,
+            window: Window::new(settings.window, now),
             settings,
             state: BreakerState::Closed,
             generation: 0,
             consecutive_halves: 0,
-            buckets: [Bucket::default(); BUCKETS],
             slow_in_a_row: 0,
             streak: 0,
             soonest: None,
@@ -248,7 +199,7 @@ impl Breaker {
         if !pass.answered {
             pass.answered = true;
             self.consecutive_halves = 0;
-            self.bucket(now).ok += 1;
+            self.window.answered(now);
             self.proven = self.proven.saturating_add(1);
         }
     }
@@ -277,13 +228,12 @@ impl Breaker {
         match self.state {
             BreakerState::Closed => {
                 self.consecutive_halves += halves;
-                self.bucket(now).failed_halves += halves;
+                self.window.failed(halves, now);
                 self.proven /= 2;
                 if pass.answered {
                     // Its first token was counted as a success; it turned out to be none.
                     self.cuts_in_a_row += 1;
-                    let bucket = self.bucket(now);
-                    bucket.ok = bucket.ok.saturating_sub(1);
+                    self.window.not_answered(now);
                 }
                 if self.unproven
                     || self.cuts_in_a_row >= self.settings.consecutive_failures
@@ -362,10 +312,7 @@ impl Breaker {
 
     /// Goes on with other settings; how it stands does not change.
     pub(crate) fn tune(&mut self, settings: BreakerSettings) {
-        if settings.window != self.settings.window {
-            // Counts of another window's slices.
-            self.buckets = [Bucket::default(); BUCKETS];
-        }
+        self.window.tune(settings.window);
         self.settings = settings;
     }
 
@@ -378,7 +325,7 @@ impl Breaker {
     /// Closes it by hand and forgets everything.
     pub(crate) fn reset(&mut self) {
         let (settings, generation, opened) = (self.settings.clone(), self.generation, self.opened);
-        *self = Self::new(settings, self.born);
+        *self = Self::new(settings, self.window.born());
         self.generation = generation + 1;
         self.opened = opened;
     }
@@ -432,7 +379,7 @@ impl Breaker {
 
     /// Tells whether something failed lately: any failure in a row, or in the window.
     pub(crate) fn is_failing(&self, now: Instant) -> bool {
-        let (ok, failed) = self.counts(now);
+        let (ok, failed) = self.window.counts(now);
         self.consecutive_halves > 0 || (failed > 0 && failed * 10 >= ok)
     }
 
@@ -442,7 +389,7 @@ impl Breaker {
         self.consecutive_halves = 0;
         self.slow_in_a_row = 0;
         self.proven = 0;
-        self.buckets = [Bucket::default(); BUCKETS];
+        self.window.clear();
         self.closed_at = Some(now);
         self.unproven = true;
         self.cuts_in_a_row = 0;
@@ -472,40 +419,10 @@ impl Breaker {
     }
 
     fn rate_is_low(&self, now: Instant) -> bool {
-        let (ok, failed) = self.counts(now);
+        let (ok, failed) = self.window.counts(now);
         let all = ok + failed;
         all >= self.settings.least_requests
             && f64::from(ok) / f64::from(all) < self.settings.success_rate
-    }
-
-    fn counts(&self, now: Instant) -> (u32, u32) {
-        let newest = self.number(now);
-        let (mut ok, mut halves) = (0, 0);
-        for bucket in &self.buckets {
-            if bucket.number + (BUCKETS as u64) > newest {
-                ok += bucket.ok;
-                halves += bucket.failed_halves;
-            }
-        }
-        (ok, halves.div_ceil(2))
-    }
-
-    fn bucket(&mut self, now: Instant) -> &mut Bucket {
-        let number = self.number(now);
-        let bucket = &mut self.buckets[number as usize % BUCKETS];
-        if bucket.number != number {
-            *bucket = Bucket {
-                number,
-                ..Bucket::default()
-            };
-        }
-        bucket
-    }
-
-    /// Numbers the slices of time since it was made, from 1: 0 is a bucket never used.
-    fn number(&self, now: Instant) -> u64 {
-        let slice = (self.settings.window / BUCKETS as u32).max(Duration::from_millis(1));
-        1 + (now.duration_since(self.born).as_nanos() / slice.as_nanos()) as u64
     }
 }
 

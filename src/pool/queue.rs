@@ -52,6 +52,10 @@ struct Lane {
     served: u64,
 }
 
+#[expect(
+    clippy::ref_option,
+    reason = "requests without a key are one caller of the map"
+)]
 impl Lane {
     /// Gives the next tag of a caller.
     fn give(&mut self, caller: &Option<String>) -> u64 {

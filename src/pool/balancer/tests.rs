@@ -64,7 +64,7 @@ async fn whatever_makes_room_wakes_who_waits_at_once() {
     wakes("breaker", &pool2, || order(&pool2, reset)).await;
     order(&pool2, Command::Disable { instance: of("b") });
     wakes("added", &pool2, || {
-        drop(pool2.add(7, instance("c")).unwrap())
+        drop(pool2.add(7, instance("c")).unwrap());
     })
     .await;
     drop(held);
