@@ -213,6 +213,10 @@ mod tests {
         assert_eq!(headings(1, 18), "instance req↓ why ");
         assert_eq!(headings(0, 16), "instance↓req why");
         assert_eq!(headings(2, 17), "instance req why↓");
-        assert_eq!(headings(2, 16), "instance req wh↓", "nothing stands after it");
+        assert_eq!(
+            headings(2, 16),
+            "instance req wh↓",
+            "nothing stands after it"
+        );
     }
 }
