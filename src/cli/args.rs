@@ -29,6 +29,10 @@ pub struct Cli {
     #[arg(long, global = true, value_name = "LANG")]
     pub lang: Option<String>,
 
+    /// Draw the console with ASCII symbols only, for terminals and fonts without others
+    #[arg(long, global = true)]
+    pub ascii: bool,
+
     /// Let other programs use the console's pool too, as 'llmdeck serve' does
     #[cfg(all(feature = "console", feature = "gateway"))]
     #[arg(long)]
@@ -59,6 +63,7 @@ impl Cli {
             config: self.config.clone(),
             log_level: self.log_level.clone(),
             lang: self.lang.clone(),
+            ascii: self.ascii,
         }
     }
 }
@@ -355,6 +360,24 @@ mod tests {
     fn global_flags_may_follow_the_command() {
         let cli = Cli::try_parse_from(["llmdeck", "check", "--config", "a.toml"]).unwrap();
         assert_eq!(cli.flags().config, Some("a.toml".into()));
+    }
+
+    #[cfg(feature = "console")]
+    #[test]
+    fn ascii_may_be_asked_for_where_the_program_is_called() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("c.toml");
+        std::fs::write(&path, "").unwrap();
+        let config = |more: &[&str]| {
+            let typed = ["llmdeck", "demo", "--config", path.to_str().unwrap()];
+            let cli = Cli::try_parse_from(typed.iter().chain(more)).unwrap();
+            crate::config::load(&crate::config::Env::of([]), &cli.flags()).unwrap()
+        };
+        let asked = config(&["--ascii"]);
+        assert!(asked.console.ascii);
+        assert_eq!(asked.origins["console.ascii"].to_string(), "--ascii");
+        let plain = config(&[]);
+        assert!(!plain.console.ascii && !plain.origins.contains_key("console.ascii"));
     }
 
     #[test]

@@ -40,6 +40,8 @@ pub struct Flags {
     pub log_level: Option<String>,
     /// The language of the console: `en`, `zh` or `auto`.
     pub lang: Option<String>,
+    /// Whether the console draws with ASCII symbols only; without it the config says.
+    pub ascii: bool,
 }
 
 /// Everything that is configured, checked.
@@ -206,7 +208,7 @@ fn read(file: &mut Table<'_>, env: &Env, flags: &Flags, findings: &mut Findings)
                 keys::read(console, table, findings);
             },
         );
-        console_lang(&mut console, flags, findings);
+        console_flags(&mut console, flags, findings);
         keys::check(&console, findings);
         checks::console(&mut console, file.document().path(), env, findings);
         console
@@ -296,8 +298,15 @@ fn log_level(log: &mut logging::Settings, env: &Env, flags: &Flags, findings: &m
 }
 
 #[cfg(feature = "console")]
-fn console_lang(console: &mut console::Settings, flags: &Flags, findings: &mut Findings) {
+fn console_flags(console: &mut console::Settings, flags: &Flags, findings: &mut Findings) {
     const KEY: &str = "console.lang";
+    if flags.ascii {
+        console.ascii = true;
+        findings.origins.insert(
+            "console.ascii".to_owned(),
+            Place::Flag("--ascii".to_owned()),
+        );
+    }
     let Some(lang) = &flags.lang else { return };
     findings
         .origins

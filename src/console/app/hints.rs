@@ -48,20 +48,20 @@ impl App {
         let key = |context, action| self.keymap.key_for(context, action).unwrap_or_default();
         match hint {
             Hint::Answer => phrase!(
-                "{} leaves the prompt; there {} copies the answer, {} asks again, {} shows all keys",
+                "{} leaves the prompt; there {} copies, {} asks again, {} shows all keys",
                 key(Context::Prompt, Action::Back),
                 key(Context::Transcript, Action::Copy),
                 key(Context::Transcript, Action::Retry),
                 key(Context::Transcript, Action::Help),
             ),
             Hint::Pool => phrase!(
-                "{} switches an instance on or off, {} shows all of it, {} takes a change back",
+                "{} switches an instance on or off, {} shows all of it, {} undoes",
                 key(Context::Pool, Action::Toggle),
                 key(Context::Pool, Action::Details),
                 key(Context::Pool, Action::Undo),
             ),
             Hint::Failure => phrase!(
-                "{} tells what went wrong and what to do, {} shows each request with its attempts",
+                "{} tells what went wrong and what to do, {} shows every attempt",
                 key(Context::Prompt, Action::FocusErrors),
                 key(Context::Prompt, Action::FocusRequests),
             ),

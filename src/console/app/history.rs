@@ -198,6 +198,8 @@ impl App {
             return Vec::new();
         }
         self.dialog = Some(Dialog::Library(Library::new(self.wall)));
+        // What was said before would hide the list's keys.
+        self.toast = None;
         self.looked = self.now;
         vec![Effect::Library(Wanted::List)]
     }

@@ -140,6 +140,21 @@ async fn the_pages_speak_chinese() {
     press_all((80, 24), Keys::Log, "alt-6").await;
 }
 
+#[tokio::test(start_paused = true)]
+async fn the_states_in_the_lists_of_instances_are_chinese() {
+    let folder = tempfile::tempdir().unwrap();
+    let console = start((120, 40), &folder).await;
+    for key in ["alt-v", "alt-w"] {
+        console.press(key).await;
+        let screen = console.screen();
+        assert!(screen.contains("openai-a"), "{screen}");
+        let state = Regex::new(r"\b(on|off|open|cooling|held|draining|standby|failing)\b").unwrap();
+        assert!(!state.is_match(&screen), "after {key}:\n{screen}");
+        assert!(screen.contains("启用, model-x"), "after {key}:\n{screen}");
+        console.press("esc").await;
+    }
+}
+
 #[test]
 fn an_english_sentence_would_be_found() {
     assert_eq!(english("│ 队列 the line is back │"), ["the line is back"]);

@@ -81,6 +81,28 @@ async fn one_question_goes_to_several_and_one_answer_goes_on() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn whose_answer_it_is_stands_there_from_the_first_moment_also_of_a_long_one() {
+    let console = console((120, 24)).await;
+    let asked = compare(&console, 2, "why?").await;
+    let row_with = |what: &str| {
+        let screen = console.screen();
+        let row = screen.lines().find(|line| line.contains(what));
+        row.unwrap_or_default().to_owned()
+    };
+    let row = row_with("openai-a waits");
+    assert!(row.contains("openai-b waits"), "{}", console.screen());
+    asked[0].says(&"a line\n\n".repeat(60));
+    asked[1].says(&"another line\n\n".repeat(60));
+    console.settle().await;
+    assert!(
+        !console.shows("openai-a answers"),
+        "its head is out of sight"
+    );
+    let row = row_with("instance    openai-a");
+    assert!(row.contains("instance    openai-b"), "{}", console.screen());
+}
+
+#[tokio::test(start_paused = true)]
 async fn where_there_is_no_room_they_stand_one_below_the_other() {
     let console = console((60, 40)).await;
     let asked = compare(&console, 3, "why?").await;

@@ -56,6 +56,10 @@ struct Kitchen {
 
 impl Kitchen {
     async fn new() -> Self {
+        Self::of_size((120, 40)).await
+    }
+
+    async fn of_size(size: (u16, u16)) -> Self {
         let folder = tempfile::tempdir().expect("a folder");
         let mut dice = SmallRng::seed_from_u64(5);
         let opened = Store::open(folder.path(), &Settings::default(), &mut dice);
@@ -66,7 +70,7 @@ impl Kitchen {
         };
         let deck = Fake::new(board());
         Self {
-            console: Harness::start_with((120, 40), deck, context, Theme::no_color(), false).await,
+            console: Harness::start_with(size, deck, context, Theme::no_color(), false).await,
             store,
             _folder: folder,
         }
@@ -307,4 +311,17 @@ async fn a_fork_is_a_conversation_of_its_own() {
     };
     assert_eq!(said("With water and leeks."), 2);
     assert_eq!((said("With flour."), said("With leaves.")), (1, 1));
+}
+
+#[tokio::test(start_paused = true)]
+async fn its_keys_fit_into_eighty_columns_and_are_seen_at_once() {
+    let kitchen = Kitchen::of_size((80, 24)).await;
+    // Something is being said, which would stand where the keys are.
+    kitchen.press("alt-v enter").await;
+    assert!(kitchen.console.shows("mark at least two"));
+    kitchen.press("esc ctrl-o").await;
+    let screen = kitchen.console.screen();
+    let keys = screen.lines().last().unwrap_or_default();
+    let wanted = " Enter choose  Alt-r title  Alt-t tags  Alt-p pin  Alt-d delete  Esc back";
+    assert!(keys.starts_with(wanted), "{screen}");
 }

@@ -184,7 +184,8 @@ async fn a_first_run_gives_three_hints_and_then_none() {
     asked.says("hi");
     asked.done("one");
     console.settle().await;
-    assert!(console.shows("Esc leaves the prompt; there y copies"));
+    let hint = "Esc leaves the prompt; there y copies, r asks again, ? shows all keys";
+    assert!(console.shows(hint), "it is whole");
     console.press("alt-2").await;
     assert!(!console.shows("switches an instance"), "one at a time");
     console.wait(Duration::from_secs(13)).await;

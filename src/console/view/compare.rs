@@ -4,7 +4,8 @@
 //! ▸ openai-a            │   ollama             │   zhipu
 //! Because of Rayleigh   │ The sky is blue      │ Light is ...
 //! scattering ...        │ because ...          │
-//! first token 340 ms    │ first token 1.2 s    │ waits
+//! instance    openai-a  │ instance    ollama   │ instance    zhipu
+//! first token 340 ms    │ first token 1.2 s    │
 //! speed       50 tok/s  │ speed       12 tok/s │
 //! ```
 
@@ -183,8 +184,7 @@ impl Columns {
 /// Who answers, and how far it is.
 fn head(turn: &Turn, place: usize, reply: &Reply, width: u16, style: &Style<'_>) -> Line<'static> {
     let look = &style.look;
-    let name = reply.response().instance.as_ref().or(reply.asked_of());
-    let name = name.map_or_else(String::new, |name| text::display_safe(name.as_str()));
+    let name = whose(reply);
     let marked = turn.shown == place;
     let mark = if marked { look.symbols.next } else { " " };
     let doing = match &reply.phase {
@@ -205,13 +205,27 @@ fn head(turn: &Turn, place: usize, reply: &Reply, width: u16, style: &Style<'_>)
     ])
 }
 
+/// Whose answer it is: the instance that answers, or until then the one that is meant.
+fn whose(reply: &Reply) -> String {
+    let name = reply.response().instance.as_ref().or(reply.asked_of());
+    name.map_or_else(|| "-".to_owned(), |name| text::display_safe(name.as_str()))
+}
+
 /// What can be compared, a row each; the best of all is said in a word when all are done.
 fn figures(turn: &Turn, reply: &Reply, width: u16, style: &Style<'_>) -> Vec<Line<'static>> {
-    if reply.is_running() {
-        return Vec::new();
-    }
     let look = &style.look;
     let response = reply.response();
+    // Also here, from the first moment: the head of a long answer has left the screen.
+    let names = 12;
+    let whose =
+        text::truncate(&whose(reply), usize::from(width).saturating_sub(names)).into_owned();
+    let whose = Line::from(vec![
+        look.span(text::pad(t("instance"), names), Role::Dim),
+        look.span(whose, Role::Title),
+    ]);
+    if reply.is_running() {
+        return vec![whose];
+    }
     let all_done = !turn.is_running();
     let best = |value: Option<f64>, of: fn(&Reply) -> Option<f64>, lowest: bool| {
         let others = turn.replies.iter().filter(|other| other.id != reply.id);
@@ -253,21 +267,18 @@ fn figures(turn: &Turn, reply: &Reply, width: u16, style: &Style<'_>) -> Vec<Lin
             best(cost(reply), cost, true).then_some(t("cheapest")),
         ),
     ];
-    let names = 12;
-    let mut lines: Vec<Line<'static>> = rows
-        .into_iter()
-        .map(|(name, value, word)| {
-            let room = usize::from(width).saturating_sub(names);
-            let value = text::truncate(&value, room).into_owned();
-            let mut spans = vec![look.span(text::pad(name, names), Role::Dim)];
-            let rest = room.saturating_sub(text::width(&value) + 1);
-            spans.push(look.span(value, Role::Text));
-            if let Some(word) = word.filter(|word| text::width(word) <= rest) {
-                spans.push(look.span(format!(" {word}"), Role::Good));
-            }
-            Line::from(spans)
-        })
-        .collect();
+    let mut lines = vec![whose];
+    lines.extend(rows.into_iter().map(|(name, value, word)| {
+        let room = usize::from(width).saturating_sub(names);
+        let value = text::truncate(&value, room).into_owned();
+        let mut spans = vec![look.span(text::pad(name, names), Role::Dim)];
+        let rest = room.saturating_sub(text::width(&value) + 1);
+        spans.push(look.span(value, Role::Text));
+        if let Some(word) = word.filter(|word| text::width(word) <= rest) {
+            spans.push(look.span(format!(" {word}"), Role::Good));
+        }
+        Line::from(spans)
+    }));
     if all_done && turn.shown_is(reply) {
         let room = usize::from(width).saturating_sub(text::width(style.pick_key) + 1);
         let about = text::truncate(t("goes on with this one"), room);

@@ -83,7 +83,25 @@ impl Grid {
         Self { columns }
     }
 
-    /// Makes the line of headings; `marked` has a mark behind it.
+    /// As [`Grid::fit`], with room for a mark behind the heading of one column, unless another would go for it.
+    pub(crate) fn fit_marked(cols: &[Col], marked: Option<usize>, width: usize) -> Self {
+        let plain = Self::fit(cols, width);
+        let Some(marked) = marked.filter(|marked| *marked < cols.len()) else {
+            return plain;
+        };
+        let mut cols = cols.to_vec();
+        let col = &mut cols[marked];
+        col.width = col.width.max(text::width(col.heading) + 1);
+        let roomy = Self::fit(&cols, width);
+        let shown = |grid: &Self| -> Vec<usize> { grid.columns.iter().map(|(i, _)| *i).collect() };
+        if shown(&roomy) == shown(&plain) {
+            roomy
+        } else {
+            plain
+        }
+    }
+
+    /// Makes the line of headings; `marked` has a mark behind it, in the blank after its column if that is full.
     pub(crate) fn headings(
         &self,
         cols: &[Col],
@@ -91,24 +109,25 @@ impl Grid {
         look: &Look<'_>,
     ) -> Vec<Span<'static>> {
         let mut spans = Vec::new();
-        for (index, width) in &self.columns {
+        let last = self.columns.len().saturating_sub(1);
+        for (place, (index, width)) in self.columns.iter().enumerate() {
             let col = &cols[*index];
             let mark = marked.filter(|(of, _)| of == index).map(|(_, mark)| mark);
-            let heading = match mark {
-                Some(mark) if text::width(col.heading) < *width => format!("{}{mark}", col.heading),
-                Some(mark) => format!(
-                    "{}{mark}",
-                    text::prefix(col.heading, width.saturating_sub(1)).0
-                ),
-                None => col.heading.to_owned(),
-            };
-            let role = if mark.is_some() {
-                Role::Accent
-            } else {
-                Role::Dim
+            let is_full = text::width(col.heading) >= *width;
+            let mut gap = Span::raw(" ");
+            let (heading, role) = match mark {
+                Some(mark) if is_full && place < last => {
+                    gap = look.span(mark.to_owned(), Role::Accent);
+                    (col.heading.to_owned(), Role::Accent)
+                }
+                Some(mark) => {
+                    let heading = text::prefix(col.heading, width.saturating_sub(1)).0;
+                    (format!("{heading}{mark}"), Role::Accent)
+                }
+                None => (col.heading.to_owned(), Role::Dim),
             };
             spans.push(look.span(put(&heading, *width, col.right), role));
-            spans.push(Span::raw(" "));
+            spans.push(gap);
         }
         spans.pop();
         spans
@@ -155,6 +174,8 @@ fn put(text: &str, width: usize, right: bool) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::console::theme::Theme;
+    use crate::console::view::chrome::Symbols;
 
     #[test]
     fn what_matters_least_goes_first_and_the_rest_is_shared_out() {
@@ -168,5 +189,34 @@ mod tests {
         assert_eq!(fit(20), [(0, 9), (1, 5), (2, 4)]);
         assert_eq!(fit(16), [(0, 11), (2, 4)]);
         assert_eq!(fit(3), [(0, 3)], "never wider than the screen");
+    }
+
+    #[test]
+    fn a_heading_with_a_mark_is_whole_and_no_column_goes_for_it() {
+        let theme = Theme::no_color();
+        let symbols = Symbols::new(false);
+        let look = Look {
+            theme: &theme,
+            symbols: &symbols,
+        };
+        let cols = [
+            Col::text("instance", 4, 0),
+            Col::figure("req", 3, 1),
+            Col::text("why", 3, 2).growing(),
+        ];
+        let headings = |marked, width| -> String {
+            let grid = Grid::fit_marked(&cols, Some(marked), width);
+            let spans = grid.headings(&cols, Some((marked, "↓")), &look);
+            spans.iter().map(|span| span.content.as_ref()).collect()
+        };
+        assert_eq!(headings(0, 18), "instance↓ req why ");
+        assert_eq!(headings(1, 18), "instance req↓ why ");
+        assert_eq!(headings(0, 16), "instance↓req why");
+        assert_eq!(headings(2, 17), "instance req why↓");
+        assert_eq!(
+            headings(2, 16),
+            "instance req wh↓",
+            "nothing stands after it"
+        );
     }
 }

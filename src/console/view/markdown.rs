@@ -113,8 +113,10 @@ impl Markdown {
         if self.made_for != Some(made_for) {
             self.made_for = Some(made_for);
             let lines = std::mem::take(&mut self.lines);
-            if self.source.len() >= LARGE && !lines.is_empty() {
-                self.old.get_or_insert(lines);
+            if self.source.len() >= LARGE && !lines.is_empty() && self.old.is_none() {
+                self.old = Some(lines);
+            } else {
+                drop_elsewhere(lines);
             }
             self.drawn_pieces = 0;
             self.drawn_lines = 0;
@@ -162,7 +164,7 @@ impl Markdown {
             }
         }
         // What is left is drawn as ever.
-        self.old = None;
+        drop_elsewhere(self.old.take().unwrap_or_default());
         self.changed = true;
         true
     }
@@ -245,6 +247,20 @@ impl Markdown {
             self.lines.push(Line::styled(note, style));
         }
     }
+}
+
+/// Frees many rows without keeping the next frame waiting: that many small pieces take longer than a frame may.
+fn drop_elsewhere(rows: Vec<Line<'static>>) {
+    /// Fewer are freed sooner than a thread begins.
+    const MANY: usize = 4_000;
+    if rows.len() < MANY {
+        return;
+    }
+    // Where no thread can be had, they are freed here with the closure.
+    let freed = std::thread::Builder::new()
+        .name("llmdeck-free".to_owned())
+        .spawn(move || drop(rows));
+    drop(freed);
 }
 
 impl std::fmt::Debug for Markdown {

@@ -194,9 +194,12 @@ impl<'a> Table<'a> {
                 }
             })
             .collect();
+        let sorted = kinds
+            .iter()
+            .position(|kind| app.pool.sort.column == Some(*kind));
         Self {
             app,
-            grid: Grid::fit(&cols, width.saturating_sub(2)),
+            grid: Grid::fit_marked(&cols, sorted, width.saturating_sub(2)),
             kinds,
             cols,
             bar,

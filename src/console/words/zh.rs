@@ -159,16 +159,16 @@ pub(super) const PHRASES: &[(&str, &str)] = &[
     ("{} from now on", "今后使用 {}"),
     ("{} until you leave", "{} 用到退出为止"),
     (
-        "{} leaves the prompt; there {} copies the answer, {} asks again, {} shows all keys",
-        "{} 离开输入框；之后 {} 复制回答，{} 重问，{} 显示全部按键",
+        "{} leaves the prompt; there {} copies, {} asks again, {} shows all keys",
+        "{} 离开输入框；之后 {} 复制，{} 重问，{} 显示全部按键",
     ),
     (
-        "{} switches an instance on or off, {} shows all of it, {} takes a change back",
+        "{} switches an instance on or off, {} shows all of it, {} undoes",
         "{} 启用或停用实例，{} 显示其全部详情，{} 撤销更改",
     ),
     (
-        "{} tells what went wrong and what to do, {} shows each request with its attempts",
-        "{} 说明哪里出错、怎么办，{} 显示每个请求及其各次尝试",
+        "{} tells what went wrong and what to do, {} shows every attempt",
+        "{} 说明哪里出错、怎么办，{} 显示每次尝试",
     ),
     // files, the clipboard, the editor
     ("{} cannot be written: {}", "无法写入 {}：{}"),
