@@ -77,6 +77,12 @@ pub struct RouteView {
     pub strategy: String,
     /// Its instances in tiers, first tier first.
     pub tiers: Vec<Vec<InstanceName>>,
+    /// Its requests that wait.
+    #[serde(default)]
+    pub waiting: usize,
+    /// How many of them may wait, where it sets that; the queue's own limit counts too.
+    #[serde(default)]
+    pub queue_limit: Option<usize>,
 }
 
 /// How an instance stands, in a word.

@@ -24,7 +24,7 @@ pub(super) async fn attach(
     err: &mut dyn Write,
     style: Style,
 ) -> Result<(), Failure> {
-    let log = Log::open(&config, env)?;
+    let log = Log::open(&config, is_private, env)?;
     let way = args.reach.way(config.gateway.socket_place(), env)?;
     let place = way.place();
     let remote = Remote::connect(way, reach::visitor(args.read_only, env)).await?;

@@ -43,7 +43,7 @@ pub(super) async fn open(
     err: &mut dyn Write,
     style: Style,
 ) -> Result<(), Failure> {
-    let log = Log::open(&config, env)?;
+    let log = Log::open(&config, wishes.is_private, env)?;
     let started = match demo {
         Some(args) => start::embedded(config, args.seed, env, &Http::from_env()?)?,
         None => start::start(config, env).await?,
@@ -131,11 +131,18 @@ pub(super) struct Log {
 }
 
 impl Log {
-    /// Opens the log file.
+    /// Opens the log file; a private run has its lines in memory alone.
     ///
     /// # Errors
     /// When somebody chose its folder and it cannot be used.
-    pub(super) fn open(config: &Config, env: &Env) -> Result<Self, Error> {
+    pub(super) fn open(config: &Config, is_private: bool, env: &Env) -> Result<Self, Error> {
+        if is_private {
+            return Ok(Self {
+                guard: None,
+                lines: logging::to_memory(&config.log)?,
+                none: None,
+            });
+        }
         match logging::to_file(&config.log, env.state_dir().as_deref()) {
             Ok(guard) => Ok(Self {
                 lines: guard.ring(),

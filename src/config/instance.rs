@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::path::Path;
+use std::time::Duration;
 
 use reqwest::header::{HeaderName, HeaderValue};
 use secrecy::{ExposeSecret, SecretString};
@@ -14,6 +15,7 @@ use super::key::{self, KeySource};
 use super::names::{self, Names};
 use super::overlay;
 use super::problem::{Place, Problem, did_you_mean};
+use super::route::Time;
 use super::table::{Given, Table};
 use crate::base::ProviderType;
 use crate::{pool, provider};
@@ -93,6 +95,13 @@ pub(super) fn read(
         .map(|given| given.value);
     if let Some(standby) = table.take::<bool>("standby", findings) {
         pool.standby = standby.value;
+    }
+    if let Some(every) = table.take::<Time>("probe_every", findings) {
+        if every.value.0 < Duration::from_secs(1) {
+            let problem = every.problem("probes come a second apart at least");
+            findings.push(problem.with_right("leave it out for none"));
+        }
+        pool.probe_every = Some(every.value.0);
     }
     pool.adaptive = table.take("adaptive", findings).map(|given| given.value);
     let mut breaker = of_pool.breaker.clone();

@@ -97,6 +97,9 @@ impl Printer<'_> {
             self.key(&path, "tier", &i64::from(pool.tier).into(), None);
             self.option(&path, "price", pool.price.as_ref());
             self.key(&path, "standby", &pool.standby.into(), None);
+            let probe_every = pool.probe_every.map(humantime::format_duration);
+            let probe_every = probe_every.map(|every| every.to_string());
+            self.option(&path, "probe_every", probe_every.as_ref());
             self.fields(&path, &pool.limits);
             self.option(&path, "adaptive", pool.adaptive.as_ref());
             self.option(&path, "breaker", pool.breaker.as_ref());

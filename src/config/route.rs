@@ -121,7 +121,7 @@ fn parameters(table: &mut Table<'_>, findings: &mut Findings) -> gateway::RouteS
 /// A time as people write it.
 #[derive(Deserialize)]
 #[serde(transparent)]
-struct Time(#[serde(with = "humantime_serde")] Duration);
+pub(super) struct Time(#[serde(with = "humantime_serde")] pub(super) Duration);
 
 /// Reads what a route may set for itself beside its strategy.
 fn more(table: &mut Table<'_>, findings: &mut Findings) -> RouteSettings {

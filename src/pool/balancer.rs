@@ -273,15 +273,15 @@ impl Drop for Queued<'_> {
             return;
         };
         let mut state = self.pool.0.state.lock();
-        state.core.leave(place);
         state.waiting.remove(&place);
+        state.core.give_up(place, Instant::now());
         // The permit may have been granted already and wait in the channel.
         if let Ok(Ok(grant)) = self.receiver.try_recv() {
             state
                 .core
                 .release(grant.lease, End::Cancelled, Instant::now());
-            self.pool.0.deliver(&mut state);
         }
+        self.pool.0.deliver(&mut state);
     }
 }
 
@@ -392,3 +392,6 @@ impl Drop for Lease {
         self.end(End::Cancelled);
     }
 }
+
+#[cfg(test)]
+mod tests;

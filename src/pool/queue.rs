@@ -2,7 +2,9 @@
 //!
 //! Fairness is start-time fair queueing: each waiter gets a tag, one more than its caller's last tag or than the tag
 //! that was served last, whichever is larger. A caller with a thousand waiters thus takes turns with one that has
-//! a single one. The order is a static key, so nothing is re-sorted.
+//! a single one. The order is a static key, so nothing is re-sorted. Tags are counted for each priority alone: a caller's
+//! waiting batch does not put off its interactive requests. Who leaves gives its tag back, so that a caller who cancels
+//! much does not wait for it later.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 
@@ -36,10 +38,46 @@ pub(crate) struct Queue<T> {
     deadlines: BTreeSet<(Instant, Place)>,
     /// Places in the order in which they were taken; those that have left are removed lazily.
     arrivals: VecDeque<(Instant, Place)>,
-    /// The last tag of every caller that has one beyond the served tag.
-    tags: HashMap<Option<String>, u64>,
-    served: u64,
+    /// Of interactive and of batch requests.
+    lanes: [Lane; 2],
     next_id: u64,
+}
+
+/// The tags of one priority.
+#[derive(Debug, Default)]
+struct Lane {
+    /// The tags of those who wait, by caller, rising. Nobody is in here who has none waiting.
+    tags: HashMap<Option<String>, VecDeque<u64>>,
+    /// The largest tag that was served.
+    served: u64,
+}
+
+impl Lane {
+    /// Gives the next tag of a caller.
+    fn give(&mut self, caller: &Option<String>) -> u64 {
+        let tags = match self.tags.get_mut(caller) {
+            Some(tags) => tags,
+            None => self.tags.entry(caller.clone()).or_default(),
+        };
+        let last = tags.back().copied().unwrap_or(0);
+        let tag = last.max(self.served) + 1;
+        tags.push_back(tag);
+        tag
+    }
+
+    /// Takes back the tag of one who waits no more.
+    fn take_back(&mut self, caller: &Option<String>, tag: u64) {
+        let Some(tags) = self.tags.get_mut(caller) else {
+            return;
+        };
+        // One who came back with an old tag has none here.
+        if let Ok(at) = tags.binary_search(&tag) {
+            tags.remove(at);
+        }
+        if tags.is_empty() {
+            self.tags.remove(caller);
+        }
+    }
 }
 
 impl<T> Default for Queue<T> {
@@ -48,8 +86,7 @@ impl<T> Default for Queue<T> {
             waiters: BTreeMap::new(),
             deadlines: BTreeSet::new(),
             arrivals: VecDeque::new(),
-            tags: HashMap::new(),
-            served: 0,
+            lanes: Default::default(),
             next_id: 0,
         }
     }
@@ -71,12 +108,8 @@ impl<T> Queue<T> {
         again: Option<u64>,
         waiter: Waiter<T>,
     ) -> Place {
-        let tag = again.unwrap_or_else(|| {
-            let last = self.tags.get(&waiter.caller).copied().unwrap_or(0);
-            let tag = last.max(self.served) + 1;
-            self.tags.insert(waiter.caller.clone(), tag);
-            tag
-        });
+        let lane = &mut self.lanes[priority as usize];
+        let tag = again.unwrap_or_else(|| lane.give(&waiter.caller));
         let place = Place {
             priority,
             tag,
@@ -90,9 +123,10 @@ impl<T> Queue<T> {
     }
 
     /// Serves one that finds the queue empty: it gets the tag that it would have had, and leaves no trace.
-    pub(crate) fn pass_through(&mut self, again: Option<u64>) -> u64 {
-        let tag = again.unwrap_or(self.served + 1);
-        self.served = self.served.max(tag);
+    pub(crate) fn pass_through(&mut self, priority: Priority, again: Option<u64>) -> u64 {
+        let lane = &mut self.lanes[priority as usize];
+        let tag = again.unwrap_or(lane.served + 1);
+        lane.served = lane.served.max(tag);
         self.next_id += 1;
         tag
     }
@@ -100,11 +134,8 @@ impl<T> Queue<T> {
     /// Takes a waiter out because it is served. Gives its tag, to be kept if it comes back.
     pub(crate) fn serve(&mut self, place: Place) -> Option<(Waiter<T>, u64)> {
         let waiter = self.remove(place)?;
-        self.served = self.served.max(place.tag);
-        let served = self.served;
-        if self.tags.len() > 64 {
-            self.tags.retain(|_, tag| *tag > served);
-        }
+        let lane = &mut self.lanes[place.priority as usize];
+        lane.served = lane.served.max(place.tag);
         Some((waiter, place.tag))
     }
 
@@ -112,9 +143,7 @@ impl<T> Queue<T> {
     pub(crate) fn remove(&mut self, place: Place) -> Option<Waiter<T>> {
         let waiter = self.waiters.remove(&place)?;
         self.deadlines.remove(&(waiter.deadline, place));
-        if self.waiters.is_empty() {
-            self.tags.clear();
-        }
+        self.lanes[place.priority as usize].take_back(&waiter.caller, place.tag);
         self.forget_left();
         Some(waiter)
     }
@@ -142,6 +171,11 @@ impl<T> Queue<T> {
             .range((from, Unbounded))
             .next()
             .map(|(place, waiter)| (*place, waiter))
+    }
+
+    /// Returns those at this place and before it.
+    pub(crate) fn up_to(&self, place: Place) -> impl Iterator<Item = &Waiter<T>> {
+        self.waiters.range(..=place).map(|(_, waiter)| waiter)
     }
 
     pub(crate) fn get(&self, place: Place) -> Option<&Waiter<T>> {

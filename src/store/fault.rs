@@ -54,7 +54,11 @@ pub(super) fn told(path: &Path, error: &rusqlite::Error) -> Error {
         ),
         Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => (
             format!("'{path}' is damaged: {error}"),
-            "it is set aside and a new one begun; 'sqlite3 FILE .recover' may save what is in it",
+            "'sqlite3 FILE .recover' may save what is in it; move it out of the way and a new one is begun",
+        ),
+        Some(ErrorCode::SystemIoFailure) => (
+            format!("'{path}' cannot be read or written: {error}"),
+            "look whether the disk is full or failing; store.enabled = false goes on without it",
         ),
         Some(_) | None => (
             format!("'{path}': {error}"),

@@ -7,6 +7,7 @@ use jiff::Timestamp;
 use rand::RngCore;
 use rusqlite::{Connection, TransactionBehavior, params};
 
+use super::fault::Remedy;
 use super::session::{self, Session};
 use super::settings::Settings;
 use super::{fault, file, read, retention, schema, search, write};
@@ -48,7 +49,16 @@ impl History {
             deleted: BTreeSet::new(),
             path,
         };
-        history.recover()?;
+        match history.recover() {
+            Ok(()) => {}
+            // What is damaged may lie behind the file's first pages, which were sound.
+            Err(error) if fault::remedy(&error) == Remedy::SetAside => {
+                let note = history.begin_anew()?;
+                tracing::error!("{note}");
+                history.note = Some(note);
+            }
+            Err(error) => return Err(history.told(&error)),
+        }
         Ok(history)
     }
 
@@ -284,39 +294,39 @@ impl History {
     }
 
     /// Marks as cut what nobody writes any more.
-    fn recover(&mut self) -> Result<(), Error> {
+    fn recover(&mut self) -> Result<(), rusqlite::Error> {
         let folder = self.path.parent().unwrap_or(Path::new(".")).to_owned();
         session::sweep(&folder);
         let mut open: Vec<i64> = self
             .connection
-            .prepare("select distinct session from message where session is not null")
-            .and_then(|mut statement| {
-                statement
-                    .query_map([], |row| row.get(0))?
-                    .collect::<Result<_, _>>()
-            })
-            .map_err(|error| self.told(&error))?;
+            .prepare("select distinct session from message where session is not null")?
+            .query_map([], |row| row.get(0))?
+            .collect::<Result<_, _>>()?;
         open.retain(|id| session::is_over(&folder, *id));
         if open.is_empty() {
             return Ok(());
         }
-        self.in_transaction(|transaction| {
-            for session in &open {
-                let cut: Vec<i64> = transaction
-                    .prepare_cached("select id from message where session = ?1")?
-                    .query_map([session], |row| row.get(0))?
-                    .collect::<Result<_, _>>()?;
-                for message in &cut {
-                    write::cut(transaction, MessageId(*message))?;
-                }
-                tracing::info!(answers = cut.len(), "answers were cut when the program ended");
+        let transaction = self
+            .connection
+            .transaction_with_behavior(TransactionBehavior::Immediate)?;
+        for session in &open {
+            let cut: Vec<i64> = transaction
+                .prepare_cached("select id from message where session = ?1")?
+                .query_map([session], |row| row.get(0))?
+                .collect::<Result<_, _>>()?;
+            for message in &cut {
+                write::cut(&transaction, MessageId(*message))?;
             }
-            transaction.execute(
-                "delete from piece where message not in (select id from message where session is not null)",
-                params![],
-            )?;
-            Ok(())
-        })
+            tracing::info!(
+                answers = cut.len(),
+                "answers were cut when the program ended"
+            );
+        }
+        transaction.execute(
+            "delete from piece where message not in (select id from message where session is not null)",
+            params![],
+        )?;
+        transaction.commit()
     }
 
     fn in_transaction<T>(

@@ -29,8 +29,10 @@ pub struct Figures {
     pub prompt_tokens: u64,
     /// Tokens of all answers, where known.
     pub completion_tokens: u64,
-    /// What answers cost in US dollars, where known.
-    pub cost: f64,
+    /// What answers cost in US dollars, where known; nothing when it is known of none.
+    pub cost: Option<f64>,
+    /// Answers whose cost is not known.
+    pub unpriced: u64,
     /// When the first conversation began.
     pub oldest: Option<Timestamp>,
     /// When something was last said.
@@ -296,7 +298,8 @@ pub(super) fn figures(connection: &Connection) -> Result<Figures, rusqlite::Erro
                 count(*) filter (where state = 'cut'), coalesce(sum(length(text)), 0),
                 coalesce(sum(facts ->> '$.usage.prompt_tokens'), 0),
                 coalesce(sum(facts ->> '$.usage.completion_tokens'), 0),
-                coalesce(sum(facts ->> '$.cost'), 0.0) {counted}"
+                count(*) filter (where role = 'assistant' and facts ->> '$.cost' is null),
+                sum(facts ->> '$.cost') {counted}"
         ),
         [],
         |row| {
@@ -311,7 +314,8 @@ pub(super) fn figures(connection: &Connection) -> Result<Figures, rusqlite::Erro
             figures.characters = count()?;
             figures.prompt_tokens = count()?;
             figures.completion_tokens = count()?;
-            figures.cost = row.get(6)?;
+            figures.unpriced = count()?;
+            figures.cost = row.get(7)?;
             Ok(())
         },
     )?;

@@ -288,6 +288,21 @@ fn start_ask_stream_toggle_quit_and_the_terminal_is_as_before() {
 
 #[cfg(unix)]
 #[test]
+fn a_private_run_leaves_nothing_in_its_home() {
+    let home = tempfile::tempdir().unwrap();
+    let mut console = Console::start_in(home.path(), &["--private", "demo", "--seed", "7"], &[]);
+    console.until_shown("Ask something.");
+    console.press("What is a permit?\r");
+    console.until_shown("first token");
+    console.press("\x03\x03\x04");
+    console.signal(rustix::process::Signal::TERM);
+    console.ended();
+    let left: Vec<_> = std::fs::read_dir(home.path()).unwrap().collect();
+    assert!(left.is_empty(), "{left:?}");
+}
+
+#[cfg(unix)]
+#[test]
 fn a_signal_ends_it_and_the_terminal_is_as_before() {
     use rustix::process::Signal;
     for signal in [Signal::TERM, Signal::HUP, Signal::INT] {

@@ -138,7 +138,7 @@ pub(super) fn figures(figures: &Figures, json: bool, out: &mut dyn Write) -> Res
         ("characters", figures.characters.to_string()),
         ("prompt tokens", figures.prompt_tokens.to_string()),
         ("answer tokens", figures.completion_tokens.to_string()),
-        ("cost", format!("${:.4}", figures.cost)),
+        ("cost", cost(figures)),
         ("oldest", time(figures.oldest)),
         ("newest", time(figures.newest)),
         (
@@ -148,13 +148,37 @@ pub(super) fn figures(figures: &Figures, json: bool, out: &mut dyn Write) -> Res
     ] {
         writeln!(out, "{name:14} {value}")?;
     }
-    for (model, answers) in figures.models.iter().take(10) {
-        writeln!(
-            out,
-            "{:14} {answers:>6} answers by {}",
-            "",
-            clean_line(model)
-        )?;
+    for (number, (model, answers)) in figures.models.iter().take(10).enumerate() {
+        let name = if number == 0 { "answers by" } else { "" };
+        writeln!(out, "{name:14} {answers:<6} {}", clean_line(model))?;
     }
     Ok(())
+}
+
+/// What nobody knows the price of costs 'unknown', never nothing.
+fn cost(figures: &Figures) -> String {
+    match (figures.cost, figures.unpriced) {
+        (None, _) => "unknown".to_owned(),
+        (Some(cost), 0) => format!("${cost:.4}"),
+        (Some(cost), unpriced) => format!("${cost:.4}, and unknown of {unpriced} answers"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_unknown_cost_is_never_told_as_nothing() {
+        let of = |known, unpriced| {
+            cost(&Figures {
+                cost: known,
+                unpriced,
+                ..Figures::default()
+            })
+        };
+        assert_eq!(of(None, 3), "unknown");
+        assert_eq!(of(Some(0.25), 0), "$0.2500");
+        assert_eq!(of(Some(0.25), 2), "$0.2500, and unknown of 2 answers");
+    }
 }

@@ -48,7 +48,7 @@ impl Core {
                 Err(error) => Admission::Refused(error),
             };
         }
-        if let Some(error) = self.too_long(place, class, now) {
+        if let Some(error) = self.no_use(place, class, now) {
             self.leave(place);
             self.refused += 1;
             return Admission::Refused(error);
@@ -71,7 +71,7 @@ impl Core {
         let served = if eligible.is_empty() {
             Err(want)
         } else {
-            let tag = self.queue.pass_through(want.tag);
+            let tag = self.queue.pass_through(want.priority, want.tag);
             Ok(self.grant(want, class, &eligible, now, tag, now))
         };
         self.scratch.eligible = eligible;
@@ -93,8 +93,18 @@ impl Core {
         }
     }
 
+    /// Takes out somebody who has given up waiting; what was kept for them goes to others at once.
+    pub(crate) fn give_up(&mut self, place: Place, now: Instant) {
+        let waiter = self.queue.get(place);
+        let kept = waiter.is_some_and(|waiter| waiter.bypassed >= MOST_BYPASSES);
+        self.leave(place);
+        if kept {
+            self.dispatch(now);
+        }
+    }
+
     /// Takes out somebody who no longer waits.
-    pub(crate) fn leave(&mut self, place: Place) {
+    pub(super) fn leave(&mut self, place: Place) {
         if let Some(waiter) = self.queue.remove(place) {
             self.classes[waiter.what.class].waiting -= 1;
         }

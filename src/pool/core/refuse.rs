@@ -19,7 +19,8 @@ impl Core {
         if let Some(error) = self.route_is_full(class) {
             return Some(error);
         }
-        let full = self.queue.len() >= self.settings.queue_limit;
+        // A full queue concerns those alone who would have to wait in it.
+        let full = self.is_full() && !self.has_room(class);
         let when = |at: &u32| {
             let slot = &self.slots[*at as usize];
             let model = want.model.as_ref().or(slot.settings.models.first());
@@ -55,31 +56,31 @@ impl Core {
                 };
                 Some(error.with_retry_after(wait))
             }
-            Some(_) if full => {
-                let wait = self.expected_wait(class).unwrap_or(Duration::from_secs(1));
-                Some(
-                    Error::new(
-                        ErrorKind::QueueFull,
-                        format!("{} requests are waiting already", self.queue.len()),
-                    )
-                    .with_retry_after(wait),
-                )
-            }
+            Some(_) if full => Some(self.queue_full(class)),
             Some(_) => None,
         }
+    }
+
+    fn is_full(&self) -> bool {
+        self.queue.len() >= self.settings.queue_limit
+    }
+
+    fn queue_full(&self, class: &Class) -> Error {
+        let wait = self.expected_wait(class, self.queue.len());
+        Error::new(
+            ErrorKind::QueueFull,
+            format!("{} requests are waiting already", self.queue.len()),
+        )
+        .with_retry_after(wait.unwrap_or(Duration::from_secs(1)))
     }
 
     /// Refuses one whose route has as many waiting as it may have.
     fn route_is_full(&self, class: &Class) -> Option<Error> {
         let route = self.routes.get(class.strategy.checked_sub(1)?)?;
         let limit = route.queue_limit?;
-        let same = self
-            .classes
-            .iter()
-            .filter(|of| of.strategy == class.strategy);
-        let waiting: usize = same.map(|of| of.waiting).sum();
+        let waiting = self.waiting_for(class.strategy);
         (waiting >= limit && !self.has_room(class)).then(|| {
-            let wait = self.expected_wait(class);
+            let wait = self.expected_wait(class, self.queue.len());
             Error::new(
                 ErrorKind::QueueFull,
                 format!(
@@ -91,6 +92,12 @@ impl Core {
         })
     }
 
+    /// Counts who waits under one strategy: 0 is the pool's own, a route's is its place and one more.
+    pub(super) fn waiting_for(&self, strategy: usize) -> usize {
+        let same = self.classes.iter().filter(|of| of.strategy == strategy);
+        same.map(|of| of.waiting).sum()
+    }
+
     /// Tells whether anybody has a free permit, so that a queue of none still lets through what need not wait.
     fn has_room(&self, class: &Class) -> bool {
         class.waiting == 0
@@ -100,17 +107,27 @@ impl Core {
             })
     }
 
-    /// Refuses one who would wait past the deadline by all that is known.
-    pub(super) fn too_long(&self, place: Place, class: usize, now: Instant) -> Option<Error> {
+    /// Refuses one who has just begun to wait: past the limit of the queue after all, or, by all that is known, past the
+    /// deadline.
+    pub(super) fn no_use(&self, place: Place, class: usize, now: Instant) -> Option<Error> {
+        if self.queue.len() > self.settings.queue_limit {
+            return Some(self.queue_full(&self.classes[class]));
+        }
         let deadline = self.queue.get(place)?.deadline;
-        let wait = self.expected_wait(&self.classes[class])?;
         // Estimates are rough: refuse only when it is off by half.
-        (now + wait.mul_f64(0.67) > deadline).then(|| {
+        let is_too_late = |wait: Duration| now + wait.mul_f64(0.67) > deadline;
+        // Whoever would be in time behind everybody needs no closer look.
+        let longest = self.expected_wait(&self.classes[class], self.queue.len())?;
+        if !is_too_late(longest) {
+            return None;
+        }
+        let ahead = self.ahead_of(place, class);
+        let wait = self.expected_wait(&self.classes[class], ahead)?;
+        is_too_late(wait).then(|| {
             Error::new(
                 ErrorKind::QueueFull,
                 format!(
-                    "{} requests are waiting; the wait would be about {} s, longer than the deadline",
-                    self.queue.len(),
+                    "{ahead} requests are waiting; the wait would be about {} s, longer than the deadline",
                     wait.as_secs()
                 ),
             )
@@ -118,8 +135,24 @@ impl Core {
         })
     }
 
-    /// Estimates the wait of the next one in the queue of this class: those ahead, times the mean hold, over permits.
-    fn expected_wait(&self, class: &Class) -> Option<Duration> {
+    /// Counts who is served before this one, itself included: those with an earlier place who want one of the same
+    /// instances. Batch requests, a greedy caller's and those of other instances keep nobody waiting.
+    fn ahead_of(&self, place: Place, class: usize) -> usize {
+        let wanted = &self.classes[class].candidates;
+        let competes: Vec<bool> = self
+            .classes
+            .iter()
+            .map(|other| {
+                let mut candidates = other.candidates.iter();
+                other.waiting > 0 && candidates.any(|at| wanted.contains(at))
+            })
+            .collect();
+        let ahead = self.queue.up_to(place);
+        ahead.filter(|waiter| competes[waiter.what.class]).count()
+    }
+
+    /// Estimates the wait of one of this class from how many are served until it is: times the mean hold, over permits.
+    fn expected_wait(&self, class: &Class, ahead: usize) -> Option<Duration> {
         if self.ends < FEWEST_ENDS {
             return None;
         }
@@ -129,9 +162,8 @@ impl Core {
             .filter(|at| self.gates[**at as usize].open)
             .map(|at| self.standings[*at as usize].permits)
             .sum();
-        let ahead = self.queue.len() as f64;
         Some(Duration::from_secs_f64(
-            (ahead * self.hold / f64::from(permits.max(1))).min(86_400.0),
+            (ahead as f64 * self.hold / f64::from(permits.max(1))).min(86_400.0),
         ))
     }
 

@@ -2,6 +2,7 @@
 
 mod change;
 mod invariants;
+mod waiting;
 mod waking;
 
 use proptest::prelude::*;

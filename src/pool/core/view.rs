@@ -43,10 +43,13 @@ impl Core {
                 .routes
                 .iter()
                 .zip(&self.balancing[1..])
-                .map(|(route, balancing)| RouteView {
+                .enumerate()
+                .map(|(at, (route, balancing))| RouteView {
                     name: route.name.clone(),
                     strategy: balancing.kind.as_str().to_owned(),
                     tiers: self.present(&route.tiers),
+                    waiting: self.waiting_for(at + 1),
+                    queue_limit: route.queue_limit,
                 })
                 .collect(),
         }

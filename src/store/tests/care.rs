@@ -121,6 +121,31 @@ fn a_damaged_file_is_set_aside_and_said_so() {
     );
 }
 
+#[test]
+fn damage_behind_sound_first_pages_is_set_aside_when_it_is_opened() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut before = history(&folder, 1);
+    for id in 1..=50 {
+        let long = "words ".repeat(500);
+        before.put(&chat(id, "some question", &long)).unwrap();
+    }
+    before
+        .connection
+        .execute_batch("pragma wal_checkpoint(truncate)")
+        .unwrap();
+    let path = before.path().to_owned();
+    drop(before);
+    let mut bytes = std::fs::read(&path).unwrap();
+    let end = bytes.len();
+    bytes[8192..end].fill(0x5a);
+    std::fs::write(&path, bytes).unwrap();
+    let mut fresh = history(&folder, 2);
+    let note = fresh.note().unwrap();
+    assert!(note.contains("was damaged"), "{note}");
+    fresh.put(&chat(1, "q", "a")).unwrap();
+    assert_eq!(titles(&fresh), ["q"]);
+}
+
 #[tokio::test]
 async fn damage_that_shows_while_it_runs_is_set_aside_too() {
     let folder = tempfile::tempdir().unwrap();
