@@ -300,7 +300,8 @@ fn draw(screen: &Screen) -> String {
     let mut svg = format!(
         "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {width} {height}\" width=\"{width}\" height=\"{height}\" \
          font-family=\"ui-monospace,'DejaVu Sans Mono',Menlo,Consolas,'Noto Sans Mono CJK SC','Noto Sans CJK SC',monospace\" \
-         font-size=\"14\">\n<rect width=\"{width}\" height=\"{height}\" rx=\"8\" fill=\"#{BACKGROUND:06x}\"/>\n"
+         font-size=\"14\">\n<rect width=\"{width}\" height=\"{height}\" rx=\"8\" fill=\"#{BACKGROUND:06x}\"/>\n\
+         <style>rect{{shape-rendering:crispEdges}}</style>\n"
     );
     for row in 0..ROWS {
         backgrounds(screen, row, &mut svg);
@@ -319,9 +320,15 @@ fn place(column: u16, row: u16) -> (f32, f32) {
 
 fn backgrounds(screen: &Screen, row: u16, svg: &mut String) {
     let back = |column: u16| {
-        screen
-            .cell(row, column)
-            .map_or(BACKGROUND, |cell| look(cell).back)
+        let own = screen.cell(row, column);
+        // The second half of a wide character has no look of its own.
+        let is_half = own.is_some_and(vt100::Cell::is_wide_continuation);
+        let cell = if is_half {
+            screen.cell(row, column.saturating_sub(1))
+        } else {
+            own
+        };
+        cell.map_or(BACKGROUND, |cell| look(cell).back)
     };
     let mut column = 0;
     while column < COLUMNS {

@@ -144,11 +144,11 @@ async fn the_pages_speak_chinese() {
 async fn the_states_in_the_lists_of_instances_are_chinese() {
     let folder = tempfile::tempdir().unwrap();
     let console = start((120, 40), &folder).await;
+    let state = Regex::new(r"\b(on|off|open|cooling|held|draining|standby|failing)\b").unwrap();
     for key in ["alt-v", "alt-w"] {
         console.press(key).await;
         let screen = console.screen();
         assert!(screen.contains("openai-a"), "{screen}");
-        let state = Regex::new(r"\b(on|off|open|cooling|held|draining|standby|failing)\b").unwrap();
         assert!(!state.is_match(&screen), "after {key}:\n{screen}");
         assert!(screen.contains("启用, model-x"), "after {key}:\n{screen}");
         console.press("esc").await;
