@@ -122,8 +122,7 @@ fn from_template(text: &str) -> Option<String> {
     /// With fewer letters a template says too little to be sure.
     const FEWEST_LETTERS: usize = 2;
     let letters = |template: &str| template.chars().filter(|c| c.is_alphabetic()).count();
-    let (_, places, chinese) = zh::PHRASES
-        .iter()
+    let (_, places, chinese) = zh::phrases()
         .filter(|(english, _)| english.contains('{') && letters(english) >= FEWEST_LETTERS)
         .filter_map(|(english, chinese)| Some((letters(english), places(english, text)?, chinese)))
         .max_by_key(|(letters, ..)| *letters)?;
@@ -154,7 +153,7 @@ fn places<'t>(template: &str, text: &'t str) -> Option<Vec<&'t str>> {
 
 fn in_chinese(english: &str) -> Option<&'static str> {
     static TABLE: OnceLock<HashMap<&'static str, &'static str>> = OnceLock::new();
-    let table = TABLE.get_or_init(|| zh::PHRASES.iter().copied().collect());
+    let table = TABLE.get_or_init(|| zh::phrases().copied().collect());
     table.get(english).copied()
 }
 

@@ -341,7 +341,10 @@ fn draw_status(frame: &mut Frame<'_>, area: Rect, app: &App, below: Below, look:
     };
     let mut right: Vec<Span<'static>> = Vec::new();
     if let Some(to) = asked_of(app) {
-        let room = usize::from(area.width) / 2;
+        let taken = spans_width(&left) + below.as_deref().map_or(0, |text| text::width(text) + 1);
+        let around = text::width(symbols.arrow) + 4;
+        let room = usize::from(area.width).saturating_sub(taken + around);
+        let room = room.min(usize::from(area.width) / 2);
         right.push(look.span(format!(" {} ", symbols.arrow), Role::Dim));
         right.push(look.span(text::truncate(&to, room).into_owned(), Role::Key));
         right.push(look.span(format!(" {rule}"), border));
