@@ -116,6 +116,28 @@ async fn where_there_is_no_room_they_stand_one_below_the_other() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn what_grows_above_does_not_move_the_lowest_answer() {
+    let console = console((60, 18)).await;
+    let asked = compare(&console, 3, "why?").await;
+    asked[2].started("azure-eu");
+    asked[2].says("short");
+    asked[2].done("azure-eu");
+    asked[0].says(&"a line\n\n".repeat(20));
+    console.settle().await;
+    let place = || {
+        let screen = console.screen();
+        screen.lines().position(|row| row.contains("first token"))
+    };
+    let before = place();
+    assert!(before.is_some(), "{}", console.screen());
+    for _ in 0..8 {
+        asked[0].says("one more line\n\n");
+        console.settle().await;
+        assert_eq!(place(), before, "{}", console.screen());
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn comparing_needs_two_and_takes_four() {
     let console = console((120, 40)).await;
     console.press("alt-v space enter").await;

@@ -8,7 +8,7 @@ use ratatui::widgets::Widget;
 use super::chrome::spans_width;
 use super::transcript::{Transcript, text_width};
 use super::turn::Style;
-use super::{Look, chrome};
+use super::{Look, chrome, compare};
 use crate::base::{InstanceName, Target};
 use crate::console::action::Action;
 use crate::console::app::{App, Drawn};
@@ -94,12 +94,17 @@ fn turns(
     let style = keys.style(app, width, look);
     transcript.begin(&style);
     let rows = usize::from(area.height);
-    let step = if app.chat.running().is_some() {
+    let chat = &app.chat;
+    // Answers one below the other grow in the middle of what is seen: moved late, the lowest one would go up and down.
+    let grows_inside = chat
+        .turns()
+        .next_back()
+        .is_some_and(|turn| turn.compared && compare::is_stacked(turn.replies.len(), width));
+    let step = if chat.running().is_some() && !grows_inside {
         STEP.min(rows / 3)
     } else {
         1
     };
-    let chat = &app.chat;
     let relaid = transcript.advance(look.theme);
     let first = chat.turn(drawn.scroll.anchor.turn);
     let window = Window {

@@ -41,9 +41,8 @@ impl Columns {
     /// Divides the width among the answers.
     pub(crate) fn of(turn: &Turn, style: &Style<'_>) -> Self {
         let count = turn.replies.len().max(1);
-        let gaps = BETWEEN * (count - 1);
-        let each = usize::from(style.width).saturating_sub(gaps) / count;
-        let stacked = each < NARROWEST;
+        let each = share(count, style.width);
+        let stacked = is_stacked(count, style.width);
         let width = if stacked { style.width } else { each as u16 };
         let columns = turn
             .replies
@@ -179,6 +178,17 @@ impl Columns {
         let counts = self.each.iter().map(|column| column.figures.len());
         counts.max().unwrap_or(0)
     }
+}
+
+/// Tells whether so many answers stand one below the other in a text so wide.
+pub(crate) fn is_stacked(answers: usize, width: u16) -> bool {
+    share(answers.max(1), width) < NARROWEST
+}
+
+/// Returns the width that is left for each of several columns.
+fn share(count: usize, width: u16) -> usize {
+    let gaps = BETWEEN * (count - 1);
+    usize::from(width).saturating_sub(gaps) / count
 }
 
 /// Who answers, and how far it is.
