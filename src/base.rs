@@ -34,7 +34,7 @@ pub use chunk::{
     ChatStream, Chunk, FinishReason, Frames, RateLimits, ResponseHead, Started, ToolCallDelta,
 };
 pub use clean::{clean, clean_line, shorten};
-pub use command::{Changed, Command, LimitKind};
+pub use command::{Changed, Command, LimitKind, SetWhose};
 pub use conversation::{
     Change, Conversation, ConversationId, Facts, Found, Hit, KeptError, KeptMessage, MessageId,
     MessageState, Page, Piece, Summary, title_of,

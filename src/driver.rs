@@ -15,6 +15,7 @@ pub(crate) mod retry;
 mod roster;
 mod rules;
 mod run;
+mod set;
 mod tending;
 
 #[cfg(test)]
@@ -257,15 +258,30 @@ impl LlmModelDriver {
             let scope = Scope::Instance(instance.name.clone());
             instance.metrics = self.0.monitor.metrics(&scope, now);
         }
+        let in_force = self.0.in_force();
+        {
+            let roster = self.0.roster.read();
+            for instance in &mut instances {
+                if let Some(member) = roster.find(&instance.name) {
+                    let own = set::of_instance(&in_force, &member.settings);
+                    instance.settings.extend(own);
+                }
+            }
+        }
+        let mut routes = view.routes;
+        for route in &mut routes {
+            route.settings = set::of_route(&in_force, &route.name).into_iter().collect();
+        }
         Board {
             uptime: now.duration_since(self.0.started),
             strategy: view.strategy,
             next: view.next,
             queue: view.queue,
             instances,
-            routes: view.routes,
+            routes,
             totals: self.0.monitor.metrics(&Scope::All, now),
             retries: self.0.budget.view(),
+            settings: set::of_pool(&in_force.settings).into_iter().collect(),
             alerts: standing(self.0.monitor.alerts(now)),
         }
     }
@@ -322,6 +338,7 @@ impl Shared {
                 changed
             }
             Command::SilenceAlert { rule, time } => self.silence(rule, time)?,
+            Command::Set { whose, key, value } => self.set(&whose, &key, value.as_deref())?,
             command => self.balancer.command(&command)?,
         };
         tracing::info!(by, what = changed.what, "command");

@@ -31,6 +31,9 @@ pub struct Board {
     /// The budget of retries.
     #[serde(default)]
     pub retries: RetryView,
+    /// What the pool is set to, by the config's keys; it is sent again only when it changes.
+    #[serde(default)]
+    pub settings: BTreeMap<String, String>,
     /// Alerts that are pending or firing: the firing first, then the critical, then the newest.
     pub alerts: Vec<AlertView>,
 }
@@ -83,6 +86,9 @@ pub struct RouteView {
     /// How many of them may wait, where it sets that; the queue's own limit counts too.
     #[serde(default)]
     pub queue_limit: Option<usize>,
+    /// What its requests are held to, by the config's keys, with what it takes from the pool.
+    #[serde(default)]
+    pub settings: BTreeMap<String, String>,
 }
 
 /// How an instance stands, in a word.
@@ -161,6 +167,9 @@ pub struct InstanceView {
     pub score: Option<f64>,
     /// The response time of its last successful request.
     pub last_latency: Option<Duration>,
+    /// What else it is set to, by the config's keys; of its breaker, what differs from the pool's.
+    #[serde(default)]
+    pub settings: BTreeMap<String, String>,
     /// Its figures since the start. `in_flight` counts attempts that run here.
     pub metrics: LlmMetrics,
 }

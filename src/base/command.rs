@@ -91,11 +91,33 @@ pub enum Command {
         #[serde(rename = "for", with = "humantime_serde")]
         time: Duration,
     },
+    /// Sets one key of the config: of an instance, of a route, or of the pool; it counts until the config is read
+    /// again.
+    Set {
+        /// Of whom.
+        whose: SetWhose,
+        /// The key as the config has it, such as `deadline` or `breaker.open_for`.
+        key: String,
+        /// The value as the config has it; `None` for the usual one.
+        value: Option<String>,
+    },
     /// Asks an instance whether it is there (its model list), now.
     Probe {
         /// Which one.
         instance: InstanceName,
     },
+}
+
+/// Whose setting it is.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum SetWhose {
+    /// The pool's own, and `[retry]` as `retry.KEY`.
+    Pool,
+    /// A route's.
+    Route(RouteName),
+    /// An instance's.
+    Instance(InstanceName),
 }
 
 /// A limit over a time.

@@ -390,6 +390,7 @@ mod tests {
             budgets: Vec::new(),
             score: None,
             last_latency: Some(Duration::from_millis(812)),
+            settings: std::collections::BTreeMap::new(),
             metrics: LlmMetrics {
                 total_requests: 7,
                 successful_requests: 6,

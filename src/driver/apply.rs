@@ -120,6 +120,17 @@ impl LlmModelDriver {
 impl Shared {
     fn apply(
         self: &Arc<Self>,
+        settings: Settings,
+        routes: Vec<RouteSettings>,
+        instances: Vec<InstanceSpec>,
+    ) -> Result<Applied, Error> {
+        let _one_at_a_time = self.changing.lock();
+        self.put_in_force(settings, routes, instances)
+    }
+
+    /// Puts a set in force; whoever calls this holds `changing`.
+    pub(super) fn put_in_force(
+        self: &Arc<Self>,
         mut settings: Settings,
         routes: Vec<RouteSettings>,
         mut instances: Vec<InstanceSpec>,
@@ -127,7 +138,6 @@ impl Shared {
         for instance in &mut instances {
             prices_of(&mut instance.settings, &settings)?;
         }
-        let _one_at_a_time = self.changing.lock();
         let before = self.roster.read().clone();
         let mut after = before.clone();
         let mut wanted = Vec::new();

@@ -8,6 +8,7 @@ mod drops;
 mod hedging;
 mod routes;
 mod scripted;
+mod setting;
 
 use std::collections::VecDeque;
 use std::sync::atomic::AtomicUsize;

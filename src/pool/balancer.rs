@@ -176,6 +176,16 @@ impl LlmLoadBalancer {
         self.0.state.lock().core.numbers()
     }
 
+    /// Returns the numbers of the instances that stay, in their order.
+    pub(crate) fn staying(&self) -> Vec<u32> {
+        self.0.state.lock().core.staying()
+    }
+
+    /// Returns the routes as they are set, in their order.
+    pub(crate) fn routes(&self) -> Vec<RouteSettings> {
+        self.0.state.lock().core.routes().to_vec()
+    }
+
     /// Tells whether there is anything to scale.
     pub(crate) fn scales(&self) -> bool {
         self.0.state.lock().core.scales()

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde_json::{Map, Value};
 
-use crate::base::{Board, Command, InstanceDocument, InstanceName, LimitKind};
+use crate::base::{Board, Command, InstanceDocument, InstanceName, LimitKind, SetWhose};
 use crate::console::words::{phrase, t};
 
 /// Something that can be ordered.
@@ -19,7 +19,7 @@ pub(crate) struct Order {
     alone: bool,
 }
 
-const ORDERS: [Order; 9] = [
+const ORDERS: [Order; 10] = [
     order(
         "permits",
         "permits N [instance ...]",
@@ -48,6 +48,12 @@ const ORDERS: [Order; 9] = [
         "strategy",
         "strategy NAME [route]",
         "which instance is next",
+        false,
+    ),
+    order(
+        "set",
+        "set pool|ROUTE|INSTANCE KEY VALUE",
+        "any other setting",
         false,
     ),
     order(
@@ -154,6 +160,11 @@ pub(crate) fn read(
             route: route.first().map(|route| (*route).into()),
             strategy: (*strategy).to_owned(),
         }]),
+        ("set", [whose, key, value]) => Ok(vec![Command::Set {
+            whose: settable(whose, board)?,
+            key: (*key).to_owned(),
+            value: (*value != "none").then(|| (*value).to_owned()),
+        }]),
         ("add", pairs) => Ok(vec![Command::AddInstance {
             settings: entry(pairs)?,
         }]),
@@ -190,6 +201,20 @@ fn whose(
         }
     }
     Ok(names)
+}
+
+/// Finds who is meant: a route, an instance, or the pool by its word.
+fn settable(name: &str, board: &Board) -> Result<SetWhose, String> {
+    if let Some(route) = board.routes.iter().find(|of| of.name.as_str() == name) {
+        return Ok(SetWhose::Route(route.name.clone()));
+    }
+    if let Some(instance) = board.instances.iter().find(|of| of.name.as_str() == name) {
+        return Ok(SetWhose::Instance(instance.name.clone()));
+    }
+    if name == "pool" {
+        return Ok(SetWhose::Pool);
+    }
+    Err(phrase!("there is no instance '{}'", name))
 }
 
 fn number<N: std::str::FromStr>(word: &str) -> Result<N, String> {

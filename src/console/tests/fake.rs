@@ -350,6 +350,7 @@ fn instance(
         budgets: Vec::new(),
         score: None,
         last_latency: Some(Duration::from_millis(millis)),
+        settings: std::collections::BTreeMap::new(),
         metrics: metrics(millis / 7, 1),
     }
 }

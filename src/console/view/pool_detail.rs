@@ -121,6 +121,11 @@ fn limits(instance: &InstanceView) -> String {
             budget.what
         ));
     }
+    let set = instance.settings.iter();
+    // How many are allowed now stands in front; the configured number only where it is another one.
+    let set =
+        set.filter(|(key, value)| *key != "permits" || **value != instance.permits.to_string());
+    parts.extend(set.map(|(key, value)| format!("{key} {value}")));
     parts.join(", ")
 }
 

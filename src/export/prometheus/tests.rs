@@ -73,6 +73,7 @@ pub(in crate::export) fn everything() -> (Board, Figures) {
             }],
             score: Some(0.5),
             last_latency: None,
+            settings: std::collections::BTreeMap::new(),
             metrics: LlmMetrics::default(),
         }],
         alerts: vec![AlertView {

@@ -218,6 +218,17 @@ impl Core {
         self.slots.iter().map(|slot| slot.number).collect()
     }
 
+    /// Returns the numbers of the instances that do not leave, in their order.
+    pub(crate) fn staying(&self) -> Vec<u32> {
+        let staying = self.slots.iter().filter(|slot| !slot.removed);
+        staying.map(|slot| slot.number).collect()
+    }
+
+    /// Returns the routes as they are set, in their order.
+    pub(crate) fn routes(&self) -> &[RouteSettings] {
+        &self.routes
+    }
+
     /// Returns the number of an instance by its name.
     pub(crate) fn number_of(&self, name: &InstanceName) -> Option<u32> {
         Some(self.slots[self.find(name)?].number)

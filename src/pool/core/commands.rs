@@ -65,6 +65,10 @@ impl Core {
             Command::SilenceAlert { .. } => {
                 return Err(Error::new(ErrorKind::Config, "the pool has no alerts"));
             }
+            // The driver sets what the pool shares with it, as a new config would.
+            Command::Set { .. } => {
+                return Err(Error::new(ErrorKind::Config, "the pool alone sets nothing"));
+            }
             Command::Probe { instance } => {
                 self.must_find(instance)?;
                 Changed {

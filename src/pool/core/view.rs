@@ -1,5 +1,6 @@
 //! The pool's part of the board.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use tokio::time::Instant;
@@ -50,6 +51,7 @@ impl Core {
                     tiers: self.present(&route.tiers),
                     waiting: self.waiting_for(at + 1),
                     queue_limit: route.queue_limit,
+                    settings: BTreeMap::new(),
                 })
                 .collect(),
         }
@@ -141,6 +143,10 @@ impl Core {
             budgets: slot.limiter.view(now),
             score: learned.then(|| f64::from(self.standings[at].expected)),
             last_latency: slot.last_latency,
+            settings: BTreeMap::from([(
+                "permits".to_owned(),
+                slot.settings.limits.permits.to_string(),
+            )]),
             metrics: LlmMetrics::default(),
         }
     }

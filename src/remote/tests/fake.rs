@@ -204,6 +204,7 @@ fn instance(name: &str) -> InstanceView {
         budgets: Vec::new(),
         score: Some(1.5),
         last_latency: None,
+        settings: std::collections::BTreeMap::new(),
         metrics: LlmMetrics::default(),
     }
 }

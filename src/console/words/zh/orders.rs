@@ -5,6 +5,7 @@ pub(super) const PHRASES: &[(&str, &str)] = &[
     // orders in the palette
     ("permits N [instance ...]", "permits N [实例 ...]"),
     ("weight N [instance ...]", "weight N [实例 ...]"),
+    ("set pool|ROUTE|INSTANCE KEY VALUE", "set pool|路由|实例 键 值"),
     ("interval 500ms [instance ...]", "interval 500ms [实例 ...]"),
     (
         "limits rpm=60 tpm=none [instance ...]",
@@ -17,6 +18,7 @@ pub(super) const PHRASES: &[(&str, &str)] = &[
     ("silence RULE 1h", "silence 规则 1h"),
     ("requests at once", "同时进行的请求数"),
     ("share by weight", "按权重分配的份额"),
+    ("any other setting", "其他任何设置"),
     ("time between two starts", "两次开始之间的间隔"),
     ("rates, daily budgets", "速率与每日预算"),
     ("which instance is next", "下一个由哪个实例回答"),
