@@ -119,6 +119,8 @@ struct Shared {
 struct InForce {
     settings: Settings,
     routes: BTreeMap<RouteName, Arc<RouteSettings>>,
+    /// The same in words, for boards.
+    told: set::Told,
 }
 
 impl InForce {
@@ -129,6 +131,7 @@ impl InForce {
                 .map(|route| (route.name.clone(), Arc::new(route)))
                 .collect(),
             settings,
+            told: set::Told::default(),
         }
     }
 }
@@ -263,14 +266,13 @@ impl LlmModelDriver {
             let roster = self.0.roster.read();
             for instance in &mut instances {
                 if let Some(member) = roster.find(&instance.name) {
-                    let own = set::of_instance(&in_force, &member.settings);
-                    instance.settings.extend(own);
+                    instance.settings.extend(in_force.told_of_instance(member));
                 }
             }
         }
         let mut routes = view.routes;
         for route in &mut routes {
-            route.settings = set::of_route(&in_force, &route.name).into_iter().collect();
+            route.settings = in_force.told_of_route(&route.name);
         }
         Board {
             uptime: now.duration_since(self.0.started),
@@ -281,7 +283,7 @@ impl LlmModelDriver {
             routes,
             totals: self.0.monitor.metrics(&Scope::All, now),
             retries: self.0.budget.view(),
-            settings: set::of_pool(&in_force.settings).into_iter().collect(),
+            settings: in_force.told_of_pool(),
             alerts: standing(self.0.monitor.alerts(now)),
         }
     }

@@ -2,9 +2,11 @@
 //!
 //! What is set here counts until it is set again, or the config is read again.
 
-use std::sync::Arc;
+use std::collections::{BTreeMap, HashMap};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
+use parking_lot::Mutex;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -12,12 +14,16 @@ use serde_json::Value;
 use crate::base::{Changed, Command, Error, ErrorKind, InstanceName, RouteName, SetWhose};
 use crate::pool::{AdaptiveSettings, BreakerSettings, InstanceSettings, RouteSettings};
 
+use super::roster::Member;
 use super::{InForce, InstanceSpec, RetrySettings, Settings, Shared};
 
 /// Keys that only the config may set: who may give commands may not thereby run programs or call addresses.
 const CONFIG_ONLY: [&str; 2] = ["scaling.command", "scaling.webhook"];
 /// Keys that have a command of their own, or make a route what it is.
 const NOT_HERE: [&str; 3] = ["name", "tiers", "strategy"];
+
+/// Instances whose settings are kept in words.
+const TOLD_AT_MOST: usize = 4096;
 
 /// What can be set of the pool.
 #[derive(Serialize, Deserialize)]
@@ -29,6 +35,18 @@ struct PoolKeys {
     breaker: BreakerSettings,
     scaling: crate::pool::ScalingSettings,
     retry: RetrySettings,
+}
+
+impl PoolKeys {
+    fn of(settings: &Settings) -> Self {
+        Self {
+            queue_limit: settings.pool.queue_limit,
+            deadline: settings.pool.deadline,
+            breaker: settings.pool.breaker.clone(),
+            scaling: settings.pool.scaling.clone(),
+            retry: settings.retry.clone(),
+        }
+    }
 }
 
 /// What can be set of an instance.
@@ -99,14 +117,7 @@ fn set_pool(
     key: &str,
     value: Option<&str>,
 ) -> Result<(Value, Value), Error> {
-    let keys = PoolKeys {
-        queue_limit: settings.pool.queue_limit,
-        deadline: settings.pool.deadline,
-        breaker: settings.pool.breaker.clone(),
-        scaling: settings.pool.scaling.clone(),
-        retry: settings.retry.clone(),
-    };
-    let (keys, before, after) = changed(&keys, key, value)?;
+    let (keys, before, after) = changed(&PoolKeys::of(settings), key, value)?;
     if keys.deadline.is_zero() {
         return Err(wrong(key, "it is longer than nothing"));
     }
@@ -328,44 +339,76 @@ fn told(value: &Value) -> String {
     }
 }
 
-/// Says what a route's requests are held to, by the config's keys; what it does not set is the pool's.
-pub(super) fn of_route(in_force: &InForce, name: &RouteName) -> Vec<(String, String)> {
-    let Some(route) = in_force.routes.get(name) else {
-        return Vec::new();
-    };
-    let mut route = RouteSettings::clone(route);
-    route.deadline = route.deadline.or(Some(in_force.settings.pool.deadline));
-    route.attempts = route.attempts.or(Some(in_force.settings.retry.attempts));
-    leaves(&route)
+/// Settings in words, by the config's keys, as a board shows them.
+type Words = BTreeMap<String, String>;
+
+/// What was said once of the settings in force: boards are read many times a second, settings seldom change.
+#[derive(Default)]
+pub(super) struct Told {
+    pool: OnceLock<Words>,
+    routes: OnceLock<BTreeMap<RouteName, Words>>,
+    /// Each with who it was said of: a new member of the same name has other settings.
+    instances: Mutex<HashMap<u32, (Arc<Member>, Words)>>,
 }
 
-/// Says what an instance is set to, by the config's keys; its breaker only where it differs from the pool's.
-pub(super) fn of_instance(in_force: &InForce, own: &InstanceSettings) -> Vec<(String, String)> {
-    let pool = &in_force.settings.pool.breaker;
-    let breaker = own.breaker.as_ref().unwrap_or(pool);
-    let keys = |breaker: &BreakerSettings| {
-        leaves(&InstanceKeys {
-            tier: own.tier,
-            probe_every: own.probe_every,
-            adaptive: own.adaptive.clone(),
-            breaker: breaker.clone(),
-        })
-    };
-    let mut mine = keys(breaker);
-    let usual = keys(pool);
-    mine.retain(|leaf| !leaf.0.starts_with("breaker.") || !usual.contains(leaf));
-    mine
-}
+impl InForce {
+    /// Says what the pool is set to.
+    pub(super) fn told_of_pool(&self) -> Words {
+        let say = || leaves(&PoolKeys::of(&self.settings)).into_iter().collect();
+        self.told.pool.get_or_init(say).clone()
+    }
 
-/// Says what the pool is set to, by the config's keys.
-pub(super) fn of_pool(settings: &Settings) -> Vec<(String, String)> {
-    leaves(&PoolKeys {
-        queue_limit: settings.pool.queue_limit,
-        deadline: settings.pool.deadline,
-        breaker: settings.pool.breaker.clone(),
-        scaling: settings.pool.scaling.clone(),
-        retry: settings.retry.clone(),
-    })
+    /// Says what a route's requests are held to; what it does not set is the pool's.
+    pub(super) fn told_of_route(&self, name: &RouteName) -> Words {
+        let say = |route: &Arc<RouteSettings>| {
+            let mut route = RouteSettings::clone(route);
+            let usual = &self.settings;
+            route.deadline = route.deadline.or(Some(usual.pool.deadline));
+            route.attempts = route.attempts.or(Some(usual.retry.attempts));
+            leaves(&route).into_iter().collect()
+        };
+        let all = || {
+            let routes = self.routes.iter();
+            routes
+                .map(|(name, route)| (name.clone(), say(route)))
+                .collect()
+        };
+        let told = self.told.routes.get_or_init(all);
+        told.get(name).cloned().unwrap_or_default()
+    }
+
+    /// Says what an instance is set to; its breaker only where it differs from the pool's.
+    pub(super) fn told_of_instance(&self, member: &Arc<Member>) -> Words {
+        let mut told = self.told.instances.lock();
+        if let Some((of, words)) = told.get(&member.number)
+            && Arc::ptr_eq(of, member)
+        {
+            return words.clone();
+        }
+        // Those that came and went since are forgotten with the rest; who is still there is said again.
+        if told.len() >= TOLD_AT_MOST {
+            told.clear();
+        }
+        let words = self.say_instance(&member.settings);
+        told.insert(member.number, (Arc::clone(member), words.clone()));
+        words
+    }
+
+    fn say_instance(&self, own: &InstanceSettings) -> Words {
+        let pool = &self.settings.pool.breaker;
+        let keys = |breaker: &BreakerSettings| {
+            leaves(&InstanceKeys {
+                tier: own.tier,
+                probe_every: own.probe_every,
+                adaptive: own.adaptive.clone(),
+                breaker: breaker.clone(),
+            })
+        };
+        let mut mine = keys(own.breaker.as_ref().unwrap_or(pool));
+        let usual = keys(pool);
+        mine.retain(|leaf| !leaf.0.starts_with("breaker.") || !usual.contains(leaf));
+        mine.into_iter().collect()
+    }
 }
 
 fn leaves(keys: &impl Serialize) -> Vec<(String, String)> {

@@ -5,7 +5,10 @@ pub(super) const PHRASES: &[(&str, &str)] = &[
     // orders in the palette
     ("permits N [instance ...]", "permits N [实例 ...]"),
     ("weight N [instance ...]", "weight N [实例 ...]"),
-    ("set pool|ROUTE|INSTANCE KEY VALUE", "set pool|路由|实例 键 值"),
+    (
+        "set pool|ROUTE|INSTANCE KEY VALUE",
+        "set pool|路由|实例 键 值",
+    ),
     ("interval 500ms [instance ...]", "interval 500ms [实例 ...]"),
     (
         "limits rpm=60 tpm=none [instance ...]",
