@@ -81,6 +81,10 @@ impl Palette {
         let room = LONGEST_QUERY.saturating_sub(self.query.chars().count());
         let printable = text.chars().filter(|c| !c.is_control());
         self.query.extend(printable.take(room));
+        // Whoever came by Ctrl-P and writes an order as the docs do, `:permits 8`, means the same.
+        if self.query.starts_with(':') {
+            self.query.remove(0);
+        }
         self.search();
     }
 
@@ -153,6 +157,18 @@ mod tests {
         assert_eq!(palette.chosen(), None);
         palette.step(1);
         palette.pop();
+    }
+
+    #[test]
+    fn a_colon_in_front_changes_nothing() {
+        let mut palette = palette();
+        for letter in [":", "s", "t", "r", "a", "t"] {
+            palette.push(letter);
+        }
+        assert_eq!(palette.query(), "strat");
+        palette.clear();
+        palette.push(":permits 8");
+        assert_eq!(palette.query(), "permits 8");
     }
 
     #[test]

@@ -8,7 +8,7 @@ mod grammar;
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{self, Receiver, Sender, TryRecvError};
 use std::sync::{Arc, OnceLock, Weak};
 use std::thread;
@@ -25,20 +25,35 @@ const MOST_WAITING: usize = 500;
 /// How many blocks the thread may have open before it looks for those that are gone.
 const MOST_OPEN: usize = 32;
 
-static CHANGED: Notify = Notify::const_new();
 static GENERATION: AtomicU64 = AtomicU64::new(0);
-/// Whether something was drawn that waits for its colours: nobody is woken for what nobody sees.
-static AWAITED: AtomicBool = AtomicBool::new(false);
+/// Whom to wake, when something was drawn that waits for its colours: nobody is woken for what nobody sees.
+static AWAITED: Mutex<Option<&'static Notify>> = Mutex::new(None);
+
+/// Wakes the console.
+#[cfg(not(test))]
+fn console() -> &'static Notify {
+    static CONSOLE: Notify = Notify::const_new();
+    &CONSOLE
+}
+
+/// Wakes the console of this thread: tests run side by side, and one must not take the other's wake-up.
+#[cfg(test)]
+fn console() -> &'static Notify {
+    thread_local! {
+        static CONSOLE: &'static Notify = Box::leak(Box::default());
+    }
+    CONSOLE.with(|console| *console)
+}
 
 /// Waits until code that was drawn in one colour could be drawn in more. For one waiter: a wake-up is not lost when it
 /// comes between two waits.
 pub async fn changed() {
-    CHANGED.notified().await;
+    console().notified().await;
 }
 
 /// Asks for another frame, as if colours had come.
 pub(super) fn again() {
-    CHANGED.notify_one();
+    console().notify_one();
 }
 
 /// Returns a number that grows with every line that is read.
@@ -137,7 +152,9 @@ impl Known {
             None if self.ended => Seen::Plain,
             None => {
                 // Said while the lock is held: the line cannot come in between.
-                AWAITED.fetch_or(!cfg!(test), Ordering::AcqRel);
+                if !cfg!(test) {
+                    *AWAITED.lock() = Some(console());
+                }
                 Seen::Waiting
             }
         }
@@ -177,8 +194,8 @@ fn work(todo: &Receiver<Job>) {
             Ok(job) => job,
             Err(TryRecvError::Disconnected) => return,
             Err(TryRecvError::Empty) => {
-                if AWAITED.swap(false, Ordering::AcqRel) {
-                    CHANGED.notify_one();
+                if let Some(console) = AWAITED.lock().take() {
+                    console.notify_one();
                 }
                 match todo.recv() {
                     Ok(job) => job,
@@ -274,7 +291,7 @@ mod tests {
 
     #[tokio::test]
     async fn who_waits_is_told() {
-        AWAITED.store(true, Ordering::Release);
+        *AWAITED.lock() = Some(console());
         Colours::new("rust").line(0, "fn main() {}");
         changed().await;
     }
