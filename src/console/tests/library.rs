@@ -184,7 +184,7 @@ async fn a_search_narrows_as_it_is_typed_and_enter_opens() {
     kitchen.types("soup").await;
     kitchen
         .until("soup is found", |screen| {
-            screen.contains("  How is soup made? ")
+            screen.contains("  How is soup made? ") && !screen.contains("  How is bread made? ")
         })
         .await;
     kitchen.press("enter").await;
