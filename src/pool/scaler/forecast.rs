@@ -123,9 +123,7 @@ impl Scaler {
                 return Some(at);
             }
             // From here on every look is alike.
-            if samples.peek().is_none() {
-                return None;
-            }
+            samples.peek()?;
             at += stride;
         }
     }
