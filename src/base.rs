@@ -21,6 +21,7 @@ mod metrics;
 mod request;
 mod response;
 mod sample;
+mod scaling;
 pub mod trace;
 mod usage;
 
@@ -52,4 +53,5 @@ pub use metrics::{ErrorNote, Failure, FailureGroup, Failures, LlmMetrics, Percen
 pub use request::{ChatRequest, Endpoint, Priority, RawBody, Target};
 pub use response::LlmResponse;
 pub use sample::Sample;
+pub use scaling::{ScalingStep, ScalingView};
 pub use usage::Usage;

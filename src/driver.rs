@@ -273,6 +273,8 @@ impl LlmModelDriver {
         let mut routes = view.routes;
         for route in &mut routes {
             route.settings = in_force.told_of_route(&route.name);
+            let of = in_force.routes.get(&route.name);
+            route.hedges = of.and_then(|of| self.0.hedges.view(of));
         }
         Board {
             uptime: now.duration_since(self.0.started),
@@ -283,6 +285,7 @@ impl LlmModelDriver {
             routes,
             totals: self.0.monitor.metrics(&Scope::All, now),
             retries: self.0.budget.view(),
+            scaling: view.scaling,
             settings: in_force.told_of_pool(),
             alerts: standing(self.0.monitor.alerts(now)),
         }

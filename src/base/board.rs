@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     AlertView, Attempt, ErrorKind, ErrorNote, InstanceName, LlmMetrics, ProviderType, RequestId,
-    RouteName, Sample, Scope,
+    RouteName, Sample, ScalingView, Scope,
 };
 
 /// Everything at one moment. Durations are relative to that moment.
@@ -31,6 +31,9 @@ pub struct Board {
     /// The budget of retries.
     #[serde(default)]
     pub retries: RetryView,
+    /// What scaling will do next, where an instance may stand by.
+    #[serde(default)]
+    pub scaling: Option<ScalingView>,
     /// What the pool is set to, by the config's keys; it is sent again only when it changes.
     #[serde(default)]
     pub settings: BTreeMap<String, String>,
@@ -52,6 +55,9 @@ impl Board {
 pub struct QueueView {
     /// Requests waiting.
     pub length: usize,
+    /// How many of them are batch requests, which go behind all others.
+    #[serde(default)]
+    pub batch: usize,
     /// How many may wait.
     pub limit: usize,
     /// How long the oldest has waited.
@@ -60,14 +66,14 @@ pub struct QueueView {
     pub refused: u64,
 }
 
-/// The budget of retries at one moment: requests pay into it, retries and failovers take one out each.
+/// A budget of further attempts at one moment: requests pay into it, each further attempt takes one out.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RetryView {
-    /// Whole retries that are left.
+    /// Whole attempts that are left.
     pub left: u64,
     /// The most that are saved up.
     pub limit: u64,
-    /// Retries that were not made because none was left.
+    /// Attempts that were not made because none was left.
     pub refused: u64,
 }
 
@@ -86,6 +92,9 @@ pub struct RouteView {
     /// How many of them may wait, where it sets that; the queue's own limit counts too.
     #[serde(default)]
     pub queue_limit: Option<usize>,
+    /// Its budget of second attempts, where it hedges.
+    #[serde(default)]
+    pub hedges: Option<RetryView>,
     /// What its requests are held to, by the config's keys, with what it takes from the pool.
     #[serde(default)]
     pub settings: BTreeMap<String, String>,

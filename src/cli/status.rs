@@ -14,7 +14,7 @@ use super::reach;
 use super::report::Failure;
 use super::style::Style;
 use super::table::lay_out;
-use crate::base::{AlertState, Board, InstanceState, InstanceView};
+use crate::base::{AlertState, Board, InstanceState, InstanceView, ScalingStep};
 use crate::config::Env;
 use crate::deck::{DeckSource, Line};
 use crate::remote::{Remote, Way, whole_seconds};
@@ -278,6 +278,10 @@ fn as_text(board: &Board, health: Health, line: &Line, style: Style) -> String {
         });
         text.push('\n');
     }
+    for said in coming(board) {
+        text.push_str(&crate::base::clean_line(&said));
+        text.push('\n');
+    }
     for alert in &board.alerts {
         let word = match alert.state {
             AlertState::Pending => "pending",
@@ -300,11 +304,15 @@ fn summary(board: &Board) -> String {
         .sum();
     let permits: usize = on.clone().map(|instance| instance.permits).sum();
     format!(
-        "{}/{} on, {in_flight}/{permits} in flight, queue {}/{}, {} requests, {} ok, {}{} up",
+        "{}/{} on, {in_flight}/{permits} in flight, queue {}/{}{}, {} requests, {} ok, {}{} up",
         on.count(),
         board.instances.len(),
         board.queue.length,
         board.queue.limit,
+        match board.queue.batch {
+            0 => String::new(),
+            batch => format!(" ({batch} batch)"),
+        },
         board.totals.total_requests,
         percent(board.totals.success_rate()),
         if board.retries.left == 0 && board.retries.limit > 0 {
@@ -314,6 +322,46 @@ fn summary(board: &Board) -> String {
         },
         duration(board.uptime),
     )
+}
+
+/// Says what is left for second attempts, and what scaling will do next.
+fn coming(board: &Board) -> Vec<String> {
+    let mut lines = Vec::new();
+    for route in &board.routes {
+        if let Some(hedges) = &route.hedges {
+            let (name, left, limit) = (&route.name, hedges.left, hedges.limit);
+            lines.push(format!("route {name}: {left} of {limit} hedges left"));
+        }
+    }
+    let Some(scaling) = &board.scaling else {
+        return lines;
+    };
+    let when = |step: &ScalingStep| match step.due_in {
+        _ if !scaling.enabled => "scaling is off".to_owned(),
+        Some(due) => format!("in {} if that stays", duration(due)),
+        None => "not while that stays".to_owned(),
+    };
+    let cool_down = if scaling.cool_down_left.is_zero() {
+        String::new()
+    } else {
+        format!(", cool-down {}", duration(scaling.cool_down_left))
+    };
+    let steps = [
+        (&scaling.join, "joins above"),
+        (&scaling.leave, "leaves up to"),
+    ];
+    for (step, what) in steps {
+        if let Some(step) = step {
+            lines.push(format!(
+                "{} {what} a demand of {:.1}, now {:.1}: {}{cool_down}",
+                step.instance,
+                step.demand,
+                scaling.demand,
+                when(step),
+            ));
+        }
+    }
+    lines
 }
 
 const HEADING: [&str; 8] = [
@@ -371,7 +419,9 @@ fn duration(time: Duration) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::base::{BreakerView, ErrorKind, LlmMetrics, ProviderType};
+    use crate::base::{
+        BreakerView, ErrorKind, LlmMetrics, ProviderType, RetryView, RouteView, ScalingView,
+    };
 
     fn board(states: &[InstanceState]) -> Board {
         let instances = states.iter().enumerate().map(|(at, state)| InstanceView {
@@ -435,6 +485,46 @@ mod tests {
              INSTANCE  TYPE    STATE      IN FLIGHT  LAST    OK      REQUESTS  TOK/S\n\
              i0        openai  on         1/4        0.81 s  85.7 %  7         0\n\
              i1        openai  open 28 s  1/4        0.81 s  85.7 %  7         0\n"
+        );
+    }
+
+    #[test]
+    fn what_is_left_and_what_comes_next_is_told() {
+        let mut board = board(&[InstanceState::On, InstanceState::Standby]);
+        board.queue.length = 5;
+        board.queue.batch = 2;
+        board.routes = vec![RouteView {
+            name: "fast".into(),
+            strategy: String::new(),
+            tiers: Vec::new(),
+            waiting: 0,
+            queue_limit: None,
+            hedges: Some(RetryView {
+                left: 3,
+                limit: 5,
+                refused: 0,
+            }),
+            settings: std::collections::BTreeMap::new(),
+        }];
+        board.scaling = Some(ScalingView {
+            enabled: true,
+            demand: 6.0,
+            join: Some(ScalingStep {
+                instance: "i1".into(),
+                demand: 2.8,
+                due_in: Some(Duration::from_secs(12)),
+            }),
+            cool_down_left: Duration::from_secs(10),
+            ..ScalingView::default()
+        });
+        let text = as_text(&board, Health::of(&board), &Line::Up, Style::PLAIN);
+        assert!(text.contains("queue 5/0 (2 batch)"), "{text}");
+        assert!(
+            text.ends_with(
+                "route fast: 3 of 5 hedges left\n\
+             i1 joins above a demand of 2.8, now 6.0: in 12 s if that stays, cool-down 10 s\n"
+            ),
+            "{text}"
         );
     }
 }

@@ -23,6 +23,7 @@ mod palette;
 mod pool;
 mod pool_detail;
 mod requests;
+mod scaling;
 pub mod spark;
 mod state_word;
 mod transcript;

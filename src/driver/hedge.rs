@@ -13,7 +13,7 @@ use std::time::Duration;
 use parking_lot::Mutex;
 use tokio::time::Instant;
 
-use crate::base::{Chunk, Error, ErrorKind, RouteName, Scope, Target};
+use crate::base::{Chunk, Error, ErrorKind, RetryView, RouteName, Scope, Target};
 use crate::pool::core::Want;
 use crate::pool::{Lease, RouteSettings};
 
@@ -47,6 +47,11 @@ impl Budgets {
             .or_insert_with(|| Arc::new(Budget::new(&settings)));
         budget.tune(&settings);
         Arc::clone(budget)
+    }
+
+    /// Returns how a route's stands, if that hedges.
+    pub(super) fn view(&self, route: &RouteSettings) -> Option<RetryView> {
+        route.hedge.then(|| self.of(route).view())
     }
 
     /// Forgets those of routes that are gone.

@@ -114,9 +114,12 @@ impl Budget {
         account.tokens = (account.tokens + account.share).min(account.most);
     }
 
-    /// Tells whether there is one to take.
+    /// Tells whether there is one to take; when there is none, that counts as refused.
     pub(crate) fn has_one(&self) -> bool {
-        self.0.lock().tokens >= 1.0
+        let mut account = self.0.lock();
+        let enough = account.tokens >= 1.0;
+        account.refused += u64::from(!enough);
+        enough
     }
 
     /// Takes one retry out, if there is one. After a rate limit it is free, and so is going on to another instance for

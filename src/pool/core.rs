@@ -205,6 +205,8 @@ pub(crate) struct Core {
     next_lease: u64,
     warm: HashMap<String, u32>,
     scaler: Scaler,
+    /// What scaling will do next, as of the last look.
+    foreseen: Option<scaling::Foreseen>,
     fleet: Fleet,
     fleet_at: Option<Instant>,
     scores_at: Option<Instant>,
@@ -258,6 +260,7 @@ impl Core {
             next_lease: 0,
             warm: HashMap::new(),
             scaler: Scaler::new(settings.scaling.clone()),
+            foreseen: None,
             fleet: Fleet::default(),
             fleet_at: None,
             hold: 0.0,

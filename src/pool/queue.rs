@@ -50,6 +50,8 @@ struct Lane {
     tags: HashMap<Option<String>, VecDeque<u64>>,
     /// The largest tag that was served.
     served: u64,
+    /// How many wait.
+    waiting: usize,
 }
 
 #[expect(
@@ -105,6 +107,11 @@ impl<T> Queue<T> {
         self.waiters.is_empty()
     }
 
+    /// Returns how many of one priority wait.
+    pub(crate) fn waiting(&self, priority: Priority) -> usize {
+        self.lanes[priority as usize].waiting
+    }
+
     /// Puts a waiter at its fair place; `again` keeps the tag of one that was served before and comes back.
     pub(crate) fn push(
         &mut self,
@@ -123,6 +130,7 @@ impl<T> Queue<T> {
         self.deadlines.insert((waiter.deadline, place));
         self.arrivals.push_back((waiter.since, place));
         self.waiters.insert(place, waiter);
+        self.lanes[priority as usize].waiting += 1;
         place
     }
 
@@ -147,7 +155,9 @@ impl<T> Queue<T> {
     pub(crate) fn remove(&mut self, place: Place) -> Option<Waiter<T>> {
         let waiter = self.waiters.remove(&place)?;
         self.deadlines.remove(&(waiter.deadline, place));
-        self.lanes[place.priority as usize].take_back(&waiter.caller, place.tag);
+        let lane = &mut self.lanes[place.priority as usize];
+        lane.take_back(&waiter.caller, place.tag);
+        lane.waiting -= 1;
         self.forget_left();
         Some(waiter)
     }
@@ -254,7 +264,10 @@ mod tests {
         let (mut back, tag) = queue.serve(place).unwrap();
         back.what = "A".to_owned();
         queue.push(Priority::Interactive, Some(tag), back);
+        let waiting = [Priority::Interactive, Priority::Batch].map(|of| queue.waiting(of));
+        assert_eq!(waiting, [2, 1]);
         assert_eq!(drain(&mut queue), "Aax");
+        assert_eq!(queue.waiting(Priority::Batch), 0);
     }
 
     #[tokio::test(start_paused = true)]

@@ -5,16 +5,22 @@
 //! what is there, and nobody leaves while it lasts. Leaving looks at the largest demand of a longer time. Instances
 //! that are open, cooling or held are not capacity. Pure arithmetic: the pool brings the figures and acts.
 
+mod forecast;
+
 use std::collections::VecDeque;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use tokio::time::Instant;
 
+pub(crate) use forecast::{Forecast, Step};
+
 /// When standby instances join and leave.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct ScalingSettings {
+    /// Whether standby instances join and leave by themselves.
+    pub enabled: bool,
     /// The share of permits that is meant to be in use, 0 to 1.
     pub target: f64,
     /// Demand is averaged over this time.
@@ -39,6 +45,7 @@ pub struct ScalingSettings {
 impl Default for ScalingSettings {
     fn default() -> Self {
         Self {
+            enabled: true,
             target: 0.7,
             stable_window: Duration::from_secs(60),
             panic_window: Duration::from_secs(6),
@@ -109,6 +116,9 @@ impl Scaler {
             .is_some_and(|(at, _)| now.duration_since(*at) > longest)
         {
             self.demand.pop_front();
+        }
+        if !self.settings.enabled {
+            return None;
         }
 
         let panicking = self

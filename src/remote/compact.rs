@@ -17,7 +17,15 @@ const AGES: [&str; 6] = [
     "last_seen",
 ];
 /// Durations that shrink with time: they are told as the moment at which they are over.
-const COUNTDOWNS: [&str; 4] = ["next_start_in", "silenced", "cooling", "open"];
+const COUNTDOWNS: [&str; 7] = [
+    "next_start_in",
+    "silenced",
+    "cooling",
+    "open",
+    "due_in",
+    "cool_down_left",
+    "calm_in",
+];
 /// What must arrive exactly, because a person changes it step by step.
 const EXACT: [&str; 1] = ["min_interval"];
 /// Significant digits of durations and ratios.

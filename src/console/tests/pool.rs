@@ -1,8 +1,10 @@
 //! Stories of changing the pool.
 
+use std::time::Duration;
+
 use super::fake::{Fake, board, quiet_board};
 use super::harness::Harness;
-use crate::base::{Command, DeckEvent, InstanceState};
+use crate::base::{Command, DeckEvent, InstanceState, ScalingStep, ScalingView};
 
 async fn console() -> Harness {
     let console = Harness::start((120, 40), Fake::new(board())).await;
@@ -226,4 +228,38 @@ async fn at_80_columns_no_figure_is_cut() {
     let console = Harness::start((80, 24), Fake::new(board())).await;
     console.press("alt-2 z").await;
     insta::assert_snapshot!(console.screen());
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_detail_of_who_comes_next_says_when_and_the_queue_says_who_waits() {
+    let console = console().await;
+    console.deck.change(|board| {
+        board.queue.length = 5;
+        board.queue.batch = 2;
+        board.instances[1].state = InstanceState::Standby;
+        board.scaling = Some(ScalingView {
+            enabled: true,
+            demand: 9.0,
+            mean_demand: Some(6.25),
+            permits: 12.0,
+            join: Some(ScalingStep {
+                instance: board.instances[1].name.clone(),
+                demand: 8.4,
+                due_in: Some(Duration::from_secs(12)),
+            }),
+            cool_down_left: Duration::from_secs(10),
+            ..ScalingView::default()
+        });
+    });
+    console.settle().await;
+    let title = console.screen();
+    assert!(title.contains("queue 5/256"), "{title}");
+    assert!(title.contains("2 batch"), "{title}");
+    console.press("j enter").await;
+    assert!(console.shows("joins next, above a demand of 8.4 · now 9"));
+    assert!(console.shows("in 12 s if that stays"));
+    assert!(console.shows("cool-down 10 s"));
+    // Whose turn it is not has no such line.
+    console.press("k").await;
+    assert!(!console.shows("joins next"));
 }

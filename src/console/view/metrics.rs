@@ -11,7 +11,7 @@ use ratatui::widgets::Widget;
 use super::chrome::spans_width;
 use super::spark::Spark;
 use super::{Look, metrics_full};
-use crate::base::{ErrorKind, LlmMetrics, Percentiles, Scope, Series, SeriesBucket};
+use crate::base::{ErrorKind, LlmMetrics, Percentiles, RouteName, Scope, Series, SeriesBucket};
 use crate::console::app::App;
 use crate::console::text;
 use crate::console::theme::Role;
@@ -459,6 +459,40 @@ pub(super) fn retry_line(app: &App, width: usize, look: &Look<'_>) -> Option<Lin
         width,
         look,
     ))
+}
+
+/// What routes that hedge have left for it: of the route that is shown, or of all.
+pub(super) fn hedge_line(app: &App, width: usize, look: &Look<'_>) -> Option<Line<'static>> {
+    let is_shown = |name: &RouteName| match &app.metrics.scope {
+        Scope::Route(shown) => shown == name,
+        Scope::All | Scope::Type(_) | Scope::Instance(_) => true,
+    };
+    let mut role = Role::Text;
+    let mut parts = Vec::new();
+    for route in &app.pool.board.routes {
+        let Some(hedges) = route.hedges.as_ref().filter(|_| is_shown(&route.name)) else {
+            continue;
+        };
+        let left = phrase!(
+            "{} of {} left",
+            text::count(hedges.left),
+            text::count(hedges.limit)
+        );
+        parts.push(format!("{} {left}", route.name));
+        if hedges.left == 0 {
+            role = Role::Warn;
+        }
+    }
+    let said = parts.join(" · ");
+    let label = (t("hedge budget"), LABEL);
+    (!parts.is_empty()).then(|| labelled(label, &said, role, width, look))
+}
+
+/// What scaling will do next, where anybody stands by.
+pub(super) fn scaling_line(app: &App, width: usize, look: &Look<'_>) -> Option<Line<'static>> {
+    let said = super::scaling::of_pool(&app.pool.board)?;
+    let label = (t("scaling"), LABEL);
+    Some(labelled(label, &said, Role::Text, width, look))
 }
 
 fn labelled(

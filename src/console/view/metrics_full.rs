@@ -12,7 +12,9 @@ use ratatui::text::{Line, Span};
 use ratatui::widgets::Widget;
 
 use super::Look;
-use super::metrics::{LABEL, error_lines, percentiles_line, retry_line, window_words};
+use super::metrics::{
+    LABEL, error_lines, hedge_line, percentiles_line, retry_line, scaling_line, window_words,
+};
 use super::spark::{Spark, round_up};
 use crate::base::{ErrorKind, Series, SeriesBucket};
 use crate::console::app::App;
@@ -52,6 +54,8 @@ pub(crate) fn draw(frame: &mut Frame<'_>, area: Rect, app: &App, look: &Look<'_>
         percentiles_line(t("first token"), series.time_to_first_token, look),
     ];
     tail.extend(retry_line(app, usize::from(area.width), look));
+    tail.extend(hedge_line(app, usize::from(area.width), look));
+    tail.extend(scaling_line(app, usize::from(area.width), look));
     tail.extend(error_lines(app, usize::from(area.width), LABEL, look));
     let kind_rows = kinds.len().max(1) as u16 + 1;
     let fixed = 1 + tail.len() as u16 + kind_rows;

@@ -30,6 +30,9 @@ pub(crate) fn title(app: &App) -> String {
             phrase!("queue {}/{}", queue.length, queue.limit)
         );
     }
+    if queue.batch > 0 {
+        title = format!("{title} · {}", phrase!("{} batch", queue.batch));
+    }
     if queue.refused > 0 {
         title = format!(
             "{title} · {}",

@@ -8,7 +8,7 @@ use super::details::{LABEL, labelled, paragraph};
 use super::errors::ago_words;
 use super::pool::why;
 use super::requests::blank;
-use super::{Look, state_word};
+use super::{Look, scaling, state_word};
 use crate::base::{InstanceView, Percentiles, Series};
 use crate::console::app::App;
 use crate::console::text;
@@ -56,6 +56,9 @@ pub(crate) fn lines(
         width,
         look,
     ));
+    if let Some(said) = scaling::of_instance(&app.pool.board, &instance.name) {
+        lines.extend(paragraph(t("scaling"), &said, Role::Text, width, look));
+    }
     lines.extend(paragraph(
         t("requests"),
         &requests(instance),

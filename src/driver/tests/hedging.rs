@@ -31,6 +31,26 @@ fn hedging_within(budget: Option<f64>, instances: Vec<InstanceSpec>) -> LlmModel
 }
 
 #[tokio::test(start_paused = true)]
+async fn the_board_shows_what_is_left_for_second_attempts() {
+    let quick = Act::Answer(Duration::from_millis(100), vec!["quick"]);
+    let late = Act::Answer(Duration::from_secs(2), vec!["late"]);
+    let mut acts = vec![quick.clone(); 30];
+    acts.extend([late.clone(), quick.clone(), late]);
+    let a = Scripted::new(ProviderType::OpenAi, acts);
+    let b = Scripted::new(ProviderType::OpenAi, [quick]);
+    // One, and nothing is paid in.
+    let driver = hedging_within(Some(0.0), vec![spec("a", 4, &a), spec("b", 4, &b)]);
+    let hedges = || driver.board().routes[0].hedges.clone().unwrap();
+    assert_eq!((hedges().left, hedges().limit, hedges().refused), (1, 5, 0));
+    for _ in 0..66 {
+        driver.chat(routed()).await.unwrap();
+    }
+    assert_eq!(driver.board().totals.hedges, 1);
+    assert_eq!(hedges().left, 0);
+    assert!(hedges().refused >= 1, "the second late one had none");
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_late_first_token_is_hedged_and_the_loser_is_cancelled() {
     let quick = Act::Answer(Duration::from_millis(100), vec!["quick"]);
     let mut acts = vec![quick.clone(); 30];

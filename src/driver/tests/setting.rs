@@ -33,6 +33,7 @@ async fn every_kind_of_key_is_set_shown_and_taken_back() {
         (SetWhose::Pool, "queue_limit", "7"),
         (SetWhose::Pool, "breaker.open_for", "9s"),
         (SetWhose::Pool, "scaling.target", "0.5"),
+        (SetWhose::Pool, "scaling.enabled", "false"),
         (SetWhose::Pool, "retry.attempts", "2"),
         (SetWhose::Route("r".into()), "deadline", "30s"),
         (SetWhose::Route("r".into()), "hedge", "true"),

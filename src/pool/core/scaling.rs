@@ -1,10 +1,12 @@
 //! The pool's side of scaling and of active probes.
 
+use std::time::Duration;
+
 use tokio::time::Instant;
 
-use crate::base::{Error, Health, InstanceName};
+use crate::base::{Error, Health, InstanceName, ScalingStep, ScalingView};
 
-use super::super::scaler::{Look, Move};
+use super::super::scaler::{Forecast, Look, Move, Step};
 use super::Core;
 
 /// An instance joined or began to leave.
@@ -14,6 +16,23 @@ pub(crate) struct Scaled {
     pub(crate) instance: InstanceName,
     /// Whether it joined; else it leaves.
     pub(crate) joined: bool,
+}
+
+/// The load at one look.
+#[derive(Clone, Copy)]
+struct Load {
+    look: Look,
+    /// The position of who would join.
+    next: Option<usize>,
+    /// The position of who would leave.
+    last: Option<usize>,
+}
+
+/// What comes next, and to whom.
+pub(super) struct Foreseen {
+    forecast: Forecast,
+    next: Option<InstanceName>,
+    last: Option<InstanceName>,
 }
 
 impl Core {
@@ -27,7 +46,38 @@ impl Core {
     /// Looks at the load and lets a standby instance join, or a joined one leave by draining.
     pub(crate) fn scale(&mut self, now: Instant) -> Option<Scaled> {
         self.finish_leaving(now);
-        let permits = |core: &Self, at: usize| f64::from(core.slots[at].permits(now));
+        let load = self.load(now);
+        let step = self.scaler.look(load.look, now);
+        let at = match step {
+            Some(Move::Join) => load.next,
+            Some(Move::Leave) => load.last,
+            None => None,
+        };
+        let Some(at) = at else {
+            self.foresee(load, now);
+            return None;
+        };
+        let joined = step == Some(Move::Join);
+        if joined {
+            self.slots[at].standby = false;
+            self.slots[at].breaker.begin_slowly(now);
+        } else {
+            self.slots[at].draining = true;
+            self.slots[at].leaving = true;
+            self.finish_leaving(now);
+        }
+        self.refresh(at, now);
+        self.dispatch(now);
+        self.foresee(self.load(now), now);
+        Some(Scaled {
+            instance: self.slots[at].settings.name.clone(),
+            joined,
+        })
+    }
+
+    /// Weighs demand and permits, and says whose turn it is.
+    fn load(&self, now: Instant) -> Load {
+        let permits = |at: usize| f64::from(self.slots[at].permits(now));
         let mut capacity = 0.0;
         let mut next = None;
         let mut last = None;
@@ -41,7 +91,7 @@ impl Core {
             } else if !slot.draining {
                 let cooling = slot.cooling_until.is_some_and(|until| until > now);
                 if slot.breaker.is_closed() && !cooling {
-                    capacity += permits(self, at);
+                    capacity += permits(at);
                 }
                 if slot.settings.standby {
                     last = Some(at);
@@ -56,26 +106,49 @@ impl Core {
         let look = Look {
             demand: f64::from(running) + self.queue.len() as f64,
             capacity,
-            next: next.map(|at| permits(self, at)),
-            last: last.map(|at| permits(self, at)),
+            next: next.map(permits),
+            last: last.map(permits),
         };
-        let (at, joined) = match self.scaler.look(look, now)? {
-            Move::Join => (next?, true),
-            Move::Leave => (last?, false),
+        Load { look, next, last }
+    }
+
+    /// Keeps for the board what comes next: boards are read many times a second, the load once.
+    fn foresee(&mut self, load: Load, now: Instant) {
+        let name = |at: usize| self.slots[at].settings.name.clone();
+        self.foreseen = Some(Foreseen {
+            forecast: self.scaler.forecast(load.look, now),
+            next: load.next.map(name),
+            last: load.last.map(name),
+        });
+    }
+
+    /// Says what comes next.
+    pub(super) fn scaling_view(&self, now: Instant) -> Option<ScalingView> {
+        let Foreseen {
+            forecast,
+            next,
+            last,
+        } = self.foreseen.as_ref().filter(|_| self.scales())?;
+        let left = |at: Instant| at.saturating_duration_since(now);
+        let step = |name: &Option<InstanceName>, step: Option<Step>| {
+            let (name, step) = (name.as_ref()?, step?);
+            // One that was removed since does nothing any more.
+            self.find(name)?;
+            Some(ScalingStep {
+                instance: name.clone(),
+                demand: step.demand,
+                due_in: step.at.map(left),
+            })
         };
-        if joined {
-            self.slots[at].standby = false;
-            self.slots[at].breaker.begin_slowly(now);
-        } else {
-            self.slots[at].draining = true;
-            self.slots[at].leaving = true;
-            self.finish_leaving(now);
-        }
-        self.refresh(at, now);
-        self.dispatch(now);
-        Some(Scaled {
-            instance: self.slots[at].settings.name.clone(),
-            joined,
+        Some(ScalingView {
+            enabled: self.settings.scaling.enabled,
+            demand: forecast.demand,
+            mean_demand: forecast.mean,
+            permits: forecast.capacity,
+            join: step(next, forecast.join),
+            leave: step(last, forecast.leave),
+            cool_down_left: forecast.rested_at.map_or(Duration::ZERO, left),
+            calm_in: forecast.calm_at.map_or(Duration::ZERO, left),
         })
     }
 
@@ -123,8 +196,6 @@ impl Core {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use super::super::{Admission, End, Want};
     use super::*;
     use crate::base::{InstanceState, Priority, ProviderType, Target};
@@ -171,6 +242,7 @@ mod tests {
             Admission::Waiting(_)
         ));
         assert_eq!(core.view(now).instances[1].state, InstanceState::Standby);
+        assert_eq!(core.view(now).scaling, None, "nobody has looked yet");
         let mut joined = None;
         for second in 0..10 {
             now += Duration::from_secs(1);
@@ -178,9 +250,18 @@ mod tests {
                 joined = Some((second, scaled));
                 break;
             }
+            let scaling = core.view(now).scaling.unwrap();
+            assert_eq!((scaling.demand, scaling.permits), (2.0, 1.0));
+            let join = scaling.join.unwrap();
+            assert_eq!((join.instance.as_str(), join.demand), ("b", 0.7));
+            assert!(join.due_in.unwrap() <= Duration::from_secs(6));
         }
         let (second, scaled) = joined.unwrap();
         assert!(second <= 6 && scaled.joined && scaled.instance.as_str() == "b");
+        let scaling = core.view(now).scaling.unwrap();
+        assert_eq!(scaling.join, None, "nobody is left");
+        assert_eq!(scaling.leave.unwrap().instance.as_str(), "b");
+        assert_eq!(scaling.cool_down_left, Duration::from_secs(15));
         let second = core.take_verdicts().remove(0).1.unwrap();
         assert_eq!(second.instance.as_str(), "b", "the one that waited got it");
 

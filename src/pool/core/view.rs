@@ -6,7 +6,8 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use crate::base::{
-    BreakerView, InstanceName, InstanceState, InstanceView, LlmMetrics, QueueView, RouteView,
+    BreakerView, InstanceName, InstanceState, InstanceView, LlmMetrics, Priority, QueueView,
+    RouteView, ScalingView,
 };
 
 use super::super::breaker::BreakerState;
@@ -21,6 +22,7 @@ pub(crate) struct PoolView {
     pub(crate) queue: QueueView,
     pub(crate) instances: Vec<InstanceView>,
     pub(crate) routes: Vec<RouteView>,
+    pub(crate) scaling: Option<ScalingView>,
 }
 
 impl Core {
@@ -32,6 +34,7 @@ impl Core {
             next: self.next_in_ring(now),
             queue: QueueView {
                 length: self.queue.len(),
+                batch: self.queue.waiting(Priority::Batch),
                 limit: self.settings.queue_limit,
                 oldest: self.queue.oldest().map(|since| now.duration_since(since)),
                 refused: self.refused,
@@ -51,9 +54,11 @@ impl Core {
                     tiers: self.present(&route.tiers),
                     waiting: self.waiting_for(at + 1),
                     queue_limit: route.queue_limit,
+                    hedges: None,
                     settings: BTreeMap::new(),
                 })
                 .collect(),
+            scaling: self.scaling_view(now),
         }
     }
 
