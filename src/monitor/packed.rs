@@ -11,31 +11,50 @@
 use super::histogram::Histogram;
 use super::timing::Timing;
 
+/// Where each timing's part ends.
+pub(super) type Ends = [u32; Timing::COUNT];
+
+/// Room that a finished slot may keep beyond what it needs, when it is written over.
+const SPARE: usize = 64;
+
+/// Packs one histogram for each [`Timing`] into a buffer that is used again and again.
+pub(super) fn pack(histograms: &[Histogram; Timing::COUNT], into: &mut Vec<u8>) -> Ends {
+    into.clear();
+    let mut ends = Ends::default();
+    for (histogram, end) in histograms.iter().zip(&mut ends) {
+        let mut before = 0;
+        for (bucket, count) in histogram.iter() {
+            push_bucket(into, (bucket - before) as u32, count - 1);
+            before = bucket;
+        }
+        *end = into.len() as u32;
+    }
+    ends
+}
+
 /// One histogram for each [`Timing`], packed.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Packed {
-    bytes: Box<[u8]>,
-    /// Where each timing's part ends.
-    ends: [u32; Timing::COUNT],
+    bytes: Vec<u8>,
+    ends: Ends,
 }
 
 impl Packed {
-    /// Packs a set of histograms, by way of a buffer that is used again and again.
-    pub(super) fn new(histograms: &[Histogram; Timing::COUNT], bytes: &mut Vec<u8>) -> Self {
-        bytes.clear();
-        let mut ends = [0; Timing::COUNT];
-        for (histogram, end) in histograms.iter().zip(&mut ends) {
-            let mut before = 0;
-            for (bucket, count) in histogram.iter() {
-                push_bucket(bytes, (bucket - before) as u32, count - 1);
-                before = bucket;
-            }
-            *end = bytes.len() as u32;
-        }
+    /// Keeps what [`pack`] has made.
+    pub(super) fn new(bytes: &[u8], ends: Ends) -> Self {
         Self {
-            bytes: Box::from(&bytes[..]),
+            bytes: bytes.to_vec(),
             ends,
         }
+    }
+
+    /// Keeps this instead, in the same room if it is not far too large.
+    pub(super) fn replace(&mut self, bytes: &[u8], ends: Ends) {
+        self.bytes.clear();
+        self.bytes.shrink_to(2 * bytes.len() + SPARE);
+        self.bytes.reserve_exact(bytes.len());
+        self.bytes.extend_from_slice(bytes);
+        self.ends = ends;
     }
 
     /// Adds one timing's counts to a histogram.
@@ -54,7 +73,7 @@ impl Packed {
 
     /// Returns the heap memory it holds.
     pub(super) fn heap_bytes(&self) -> usize {
-        self.bytes.len()
+        self.bytes.capacity()
     }
 }
 
@@ -122,7 +141,10 @@ mod tests {
             for (timing, bucket, count) in values {
                 histograms[timing].add(bucket, count);
             }
-            let packed = Packed::new(&histograms, &mut Vec::new());
+            let mut buffer = Vec::new();
+            let ends = pack(&histograms, &mut buffer);
+            let mut packed = Packed::new(&[1, 2, 3], Ends::default());
+            packed.replace(&buffer, ends);
             for timing in Timing::ALL {
                 let mut out = Histogram::default();
                 packed.pour(timing, &mut out);

@@ -16,7 +16,7 @@ use std::time::Duration;
 
 use super::book::START;
 use super::histogram::Histogram;
-use super::packed::Packed;
+use super::packed::{Ends, Packed, pack};
 use super::tally::Tally;
 use super::timing::{Timing, Timings};
 
@@ -52,9 +52,24 @@ impl Ring {
             .filter(|slot| slot.number == number)
     }
 
-    fn put(&mut self, slot: Slot) {
-        let place = self.place(slot.number);
-        self.slots[place] = Some(Arc::new(slot));
+    /// Puts what ended into its place. A slot there that nobody reads is written over, since making one anew in every
+    /// second of every scope would be the dearest part of counting a request.
+    fn put(&mut self, number: u64, tally: Tally, packed: &[u8], ends: Ends) {
+        let place = &mut self.slots[self.place(number)];
+        match place.as_mut().and_then(Arc::get_mut) {
+            Some(slot) => {
+                slot.number = number;
+                slot.tally = tally;
+                slot.packed.replace(packed, ends);
+            }
+            None => {
+                *place = Some(Arc::new(Slot {
+                    number,
+                    tally,
+                    packed: Packed::new(packed, ends),
+                }));
+            }
+        }
     }
 
     fn place(&self, number: u64) -> usize {
@@ -130,30 +145,26 @@ impl Timeline {
     /// when this happens, so its histograms serve to add them up.
     fn finish(&mut self, level: usize, number: u64) {
         let many = LEVELS[level].0 / LEVELS[level - 1].0;
-        let parts: Vec<Arc<Slot>> = (number * many..(number + 1) * many)
-            .filter_map(|part| self.rings[level - 1].get(part).cloned())
-            .collect();
-        if parts.is_empty() {
-            return;
-        }
-        let mut tally = Tally::default();
-        for part in parts {
-            tally += &part.tally;
+        let mut sum: Option<Tally> = None;
+        for part in number * many..(number + 1) * many {
+            let Some(part) = self.rings[level - 1].get(part) else {
+                continue;
+            };
+            *sum.get_or_insert_default() += &part.tally;
             for timing in Timing::ALL {
                 part.packed
                     .pour(timing, &mut self.histograms[timing as usize]);
             }
         }
-        self.put(level, number, tally);
+        if let Some(tally) = sum {
+            self.put(level, number, tally);
+        }
     }
 
     /// Finishes a slot out of a tally and the histograms, which it empties.
     fn put(&mut self, level: usize, number: u64, tally: Tally) {
-        self.rings[level].put(Slot {
-            number,
-            tally,
-            packed: Packed::new(&self.histograms, &mut self.buffer),
-        });
+        let ends = pack(&self.histograms, &mut self.buffer);
+        self.rings[level].put(number, tally, &self.buffer, ends);
         self.histograms.iter_mut().for_each(Histogram::clear);
     }
 
@@ -166,12 +177,13 @@ impl Timeline {
             .map(|(number, slot)| (number / cut.slots, Arc::clone(slot)))
             .collect();
         if self.touched {
+            let ends = pack(&self.histograms, &mut self.buffer);
             parts.push((
                 newest,
                 Arc::new(Slot {
                     number: self.second,
                     tally: self.tally.clone(),
-                    packed: Packed::new(&self.histograms, &mut self.buffer),
+                    packed: Packed::new(&self.buffer, ends),
                 }),
             ));
         }
