@@ -202,8 +202,14 @@ pub(super) const PHRASES: &[(&str, &str)] = &[
     ("hedge budget", "对冲预算"),
     ("scaling", "伸缩"),
     ("{} batch", "批处理 {}"),
-    ("joins next, above a demand of {}", "需求超过 {} 时下一个加入"),
-    ("leaves next, up to a demand of {}", "需求不超过 {} 时下一个退出"),
+    (
+        "joins next, above a demand of {}",
+        "需求超过 {} 时下一个加入",
+    ),
+    (
+        "leaves next, up to a demand of {}",
+        "需求不超过 {} 时下一个退出",
+    ),
     ("now {}", "当前 {}"),
     ("{} on average", "平均 {}"),
     ("in {} if that stays", "若保持不变，{} 后"),
