@@ -8,7 +8,7 @@
 //! 111ccccc DIST HIGH   any distance; DIST and HIGH are LEB128 variable-length numbers
 //! ```
 
-use super::histogram::Histogram;
+use super::histogram::{Histogram, bucket_of};
 use super::timing::Timing;
 
 /// Where each timing's part ends.
@@ -30,6 +30,69 @@ pub(super) fn pack(histograms: &[Histogram; Timing::COUNT], into: &mut Vec<u8>) 
         *end = into.len() as u32;
     }
     ends
+}
+
+/// Values that the open second notes before histograms are worth their upkeep.
+const FEW: usize = 32;
+/// A note is its timing times this, and its bucket.
+const BUCKETS: u16 = 4096;
+
+/// A few values of any timings: what a quiet second holds. Noting, packing and emptying them touches two cache lines,
+/// where as many histograms would touch three each.
+#[derive(Debug, Default)]
+pub(super) struct Few {
+    notes: [u16; FEW],
+    length: usize,
+}
+
+impl Few {
+    /// Notes a value, unless there is no room left.
+    pub(super) fn note(&mut self, timing: Timing, micros: u64) -> bool {
+        let Some(note) = self.notes.get_mut(self.length) else {
+            return false;
+        };
+        *note = timing as u16 * BUCKETS + bucket_of(micros) as u16;
+        self.length += 1;
+        true
+    }
+
+    /// Moves all into the histograms.
+    pub(super) fn pour(&mut self, into: &mut [Histogram; Timing::COUNT]) {
+        for note in &self.notes[..self.length] {
+            into[usize::from(note / BUCKETS)].add(usize::from(note % BUCKETS), 1);
+        }
+        self.length = 0;
+    }
+
+    /// Packs them as [`pack`] would pack their histograms.
+    pub(super) fn pack(&mut self, into: &mut Vec<u8>) -> Ends {
+        into.clear();
+        let notes = &mut self.notes[..self.length];
+        notes.sort_unstable();
+        let mut ends = Ends::default();
+        let mut last = None;
+        for same in notes.chunk_by(|one, other| one == other) {
+            let (timing, bucket) = (same[0] / BUCKETS, same[0] % BUCKETS);
+            let before = match last {
+                Some((of, bucket)) if of == timing => bucket,
+                _ => 0,
+            };
+            push_bucket(into, u32::from(bucket - before), same.len() as u32 - 1);
+            ends[usize::from(timing)] = into.len() as u32;
+            last = Some((timing, bucket));
+        }
+        let mut end = 0;
+        for each in &mut ends {
+            end = end.max(*each);
+            *each = end;
+        }
+        ends
+    }
+
+    /// Forgets all.
+    pub(super) fn clear(&mut self) {
+        self.length = 0;
+    }
 }
 
 /// One histogram for each [`Timing`], packed.
@@ -133,6 +196,37 @@ mod tests {
     use super::*;
 
     proptest! {
+        #[test]
+        fn a_few_values_are_packed_as_their_histograms_would_be(
+            values in prop::collection::vec(
+                (0..Timing::COUNT, prop_oneof![0..4_u64, 0..100_000_u64, 0..u64::MAX]),
+                0..FEW + 3,
+            ),
+        ) {
+            let mut few = Few::default();
+            let mut poured = Few::default();
+            let mut histograms: [Histogram; Timing::COUNT] = Default::default();
+            let mut all: [Histogram; Timing::COUNT] = Default::default();
+            for (number, (timing, micros)) in values.into_iter().enumerate() {
+                let timing = Timing::ALL[timing];
+                prop_assert_eq!(few.note(timing, micros), number < FEW);
+                if number < FEW {
+                    histograms[timing as usize].record(micros);
+                }
+                if !poured.note(timing, micros) {
+                    poured.pour(&mut all);
+                    prop_assert!(poured.note(timing, micros));
+                }
+            }
+            let (mut one, mut other) = (Vec::new(), Vec::new());
+            prop_assert_eq!(few.pack(&mut one), pack(&histograms, &mut other));
+            prop_assert_eq!(&one, &other);
+            few.pour(&mut histograms);
+            few.clear();
+            prop_assert_eq!(few.pack(&mut one), Ends::default());
+            prop_assert!(one.is_empty());
+        }
+
         #[test]
         fn what_is_packed_comes_out_again(
             values in prop::collection::vec((0..Timing::COUNT, prop_oneof![0..40_usize, 0..3900_usize], prop_oneof![1..40_u32, 1..300_u32, 1..u32::MAX]), 0..300),

@@ -16,7 +16,7 @@ use std::time::Duration;
 
 use super::book::START;
 use super::histogram::Histogram;
-use super::packed::{Ends, Packed, pack};
+use super::packed::{Ends, Few, Packed, pack};
 use super::tally::Tally;
 use super::timing::{Timing, Timings};
 
@@ -82,7 +82,12 @@ pub(super) struct Timeline {
     /// The number of the open second.
     second: u64,
     tally: Tally,
+    /// The durations of the open second while they are few, and none in the histograms.
+    few: Few,
+    /// The durations of the open second when they are many.
     histograms: [Histogram; Timing::COUNT],
+    /// Whether they are many.
+    many: bool,
     /// Whether anything was counted in the open second.
     touched: bool,
     rings: [Ring; LEVELS.len()],
@@ -96,7 +101,9 @@ impl Timeline {
         Self {
             second: 0,
             tally: Tally::default(),
+            few: Few::default(),
             histograms: Default::default(),
+            many: false,
             touched: false,
             rings: LEVELS.map(|(_, length)| Ring::new(length)),
             buffer: Vec::new(),
@@ -110,7 +117,13 @@ impl Timeline {
         self.touched = true;
         self.tally += tally;
         for (timing, micros) in timings.iter() {
-            self.histograms[timing as usize].record(micros);
+            if self.many {
+                self.histograms[timing as usize].record(micros);
+            } else if !self.few.note(timing, micros) {
+                self.many = true;
+                self.few.pour(&mut self.histograms);
+                self.histograms[timing as usize].record(micros);
+            }
         }
     }
 
@@ -157,15 +170,28 @@ impl Timeline {
             }
         }
         if let Some(tally) = sum {
+            self.many = true;
             self.put(level, number, tally);
         }
     }
 
-    /// Finishes a slot out of a tally and the histograms, which it empties.
+    /// Finishes a slot out of a tally and the durations, which it empties.
     fn put(&mut self, level: usize, number: u64, tally: Tally) {
-        let ends = pack(&self.histograms, &mut self.buffer);
+        let ends = self.pack();
         self.rings[level].put(number, tally, &self.buffer, ends);
-        self.histograms.iter_mut().for_each(Histogram::clear);
+        if std::mem::take(&mut self.many) {
+            self.histograms.iter_mut().for_each(Histogram::clear);
+        }
+        self.few.clear();
+    }
+
+    /// Packs the durations into the buffer.
+    fn pack(&mut self) -> Ends {
+        if self.many {
+            pack(&self.histograms, &mut self.buffer)
+        } else {
+            self.few.pack(&mut self.buffer)
+        }
     }
 
     /// Returns what a window holds, by number of bucket. The newest bucket comes in several parts.
@@ -177,7 +203,7 @@ impl Timeline {
             .map(|(number, slot)| (number / cut.slots, Arc::clone(slot)))
             .collect();
         if self.touched {
-            let ends = pack(&self.histograms, &mut self.buffer);
+            let ends = self.pack();
             parts.push((
                 newest,
                 Arc::new(Slot {
